@@ -1,0 +1,1 @@
+"""Shards, their decoding, and a deterministic order over them. Never imports models."""

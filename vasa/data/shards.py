@@ -1,0 +1,234 @@
+"""Face shards on disk: tar files that WebDataset reads, and the index that makes them random access.
+
+`<root>/<split>/000000.tar` holds a clip as four members (mp4, flac, npz, json) in a row;
+`index.parquet` knows each clip's place, so that a training order can be any function of
+(seed, step) without reading a tar from its start.
+"""
+
+import io
+import json
+import os
+import tarfile
+from collections import Counter
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vasa.data.audio import decode_flac, encode_flac
+from vasa.data.schema import FPS, FaceClip, FaceLabels
+from vasa.data.video import decode_mp4, encode_mp4
+from vasa.types import InputError
+
+
+def safe_key(key: str) -> str:
+    """A clip key as a tar member name: WebDataset splits names at the first dot."""
+    return key.replace(".", "_").replace("/", "-")
+
+
+def _replace_text(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    part.replace(path)
+
+
+class FaceShardWriter:
+    """Writes clips to tar shards; index, statistics and drop table come at the end.
+
+    Shards are written aside and renamed when full, so that a shard that exists is whole.
+
+    Args:
+        root: folder of the set.
+        clips_per_shard: clips in one tar.
+        prep_version: recorded with every clip.
+        crf: quality of the stored video (x264's constant rate factor).
+    """
+
+    def __init__(
+        self, root: Path, *, clips_per_shard: int, prep_version: str, crf: int = 12
+    ) -> None:
+        self.root = Path(root)
+        self.clips_per_shard = clips_per_shard
+        self.prep_version = prep_version
+        self.crf = crf
+        self._open: dict[str, tuple[tarfile.TarFile, Path, int]] = {}
+        self._num_shards: Counter[str] = Counter()
+        self._rows: list[dict[str, Any]] = []
+        self._dropped: list[dict[str, str]] = []
+        self._split_of: dict[str, str] = {}
+
+    def __enter__(self) -> "FaceShardWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            for archive, path, _ in self._open.values():
+                archive.close()
+                path.with_name(path.name + ".part").unlink(missing_ok=True)
+
+    def write(self, clip: FaceClip) -> None:
+        """Append one clip to its split's shard."""
+        known = self._split_of.setdefault(clip.speaker, clip.split)
+        if known != clip.split:
+            raise InputError(
+                f"expected speaker {clip.speaker} in one split, got {known} and {clip.split}"
+            )
+        archive, path, count = self._shard(clip.split)
+        start = archive.offset
+        labels = io.BytesIO()
+        np.savez_compressed(labels, **clip.labels.to_arrays())  # type: ignore[arg-type]
+        details = {
+            "key": clip.key,
+            "speaker": clip.speaker,
+            "source": clip.source,
+            "licence": clip.licence,
+            "split": clip.split,
+            "frames": len(clip.frames),
+            "prep_version": self.prep_version,
+            **clip.extra,
+        }
+        members = {
+            "mp4": encode_mp4(clip.frames, crf=self.crf),
+            "flac": encode_flac(clip.audio),
+            "npz": labels.getvalue(),
+            "json": json.dumps(details).encode(),
+        }
+        for suffix, data in members.items():
+            member = tarfile.TarInfo(f"{safe_key(clip.key)}.{suffix}")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+        self._rows.append(
+            {
+                "key": clip.key,
+                "split": clip.split,
+                "speaker": clip.speaker,
+                "source": clip.source,
+                "shard": str(path.relative_to(self.root)),
+                "offset": start,
+                "size": archive.offset - start,
+                "frames": len(clip.frames),
+                "height": clip.frames.shape[1],
+                "sentence_id": int(clip.extra.get("sentence_id", -1)),
+            }
+        )
+        if count + 1 == self.clips_per_shard:
+            self._finish(clip.split)
+        else:
+            self._open[clip.split] = (archive, path, count + 1)
+
+    def drop(self, *, key: str, reason: str, detail: str = "") -> None:
+        """Record a clip or span that is left out."""
+        self._dropped.append({"key": key, "reason": reason, "detail": detail})
+
+    def close(self) -> None:
+        """Finish open shards and write index.parquet, stats.json and dropped.parquet."""
+        for split in list(self._open):
+            self._finish(split)
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._write_table("index.parquet", self._rows, ["key", "split", "speaker", "frames"])
+        self._write_table("dropped.parquet", self._dropped, ["key", "reason", "detail"])
+        _replace_text(self.root / "stats.json", json.dumps(self._stats(), indent=2))
+
+    def _shard(self, split: str) -> tuple[tarfile.TarFile, Path, int]:
+        if split not in self._open:
+            path = self.root / split / f"{self._num_shards[split]:06d}.tar"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            archive = tarfile.open(path.with_name(path.name + ".part"), "w", tarfile.USTAR_FORMAT)
+            self._num_shards[split] += 1
+            self._open[split] = (archive, path, 0)
+        return self._open[split]
+
+    def _finish(self, split: str) -> None:
+        archive, path, _ = self._open.pop(split)
+        archive.close()
+        path.with_name(path.name + ".part").replace(path)
+
+    def _write_table(self, name: str, rows: list[dict[str, Any]], columns: list[str]) -> None:
+        table = pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
+        part = self.root / (name + ".part")
+        table.to_parquet(part, index=False)
+        os.replace(part, self.root / name)
+
+    def _stats(self) -> dict[str, Any]:
+        splits = sorted({row["split"] for row in self._rows})
+        return {
+            "prep_version": self.prep_version,
+            "splits": {
+                split: {
+                    "clips": sum(row["split"] == split for row in self._rows),
+                    "speakers": len({r["speaker"] for r in self._rows if r["split"] == split}),
+                    "hours": sum(r["frames"] for r in self._rows if r["split"] == split)
+                    / FPS
+                    / 3600,
+                }
+                for split in splits
+            },
+            "dropped": dict(Counter(row["reason"] for row in self._dropped)),
+        }
+
+
+def read_index(root: Path, *, split: str | None = None) -> pd.DataFrame:
+    """The clips of a face-shard set, a row each, in a fixed order.
+
+    Raises:
+        InputError: no set at `root`, or no clip of that split in it.
+    """
+    path = Path(root) / "index.parquet"
+    if not path.is_file():
+        raise InputError(
+            f"expected face shards with an index.parquet at {root}, found none; "
+            "make them with `vasa synth` or `vasa prep`"
+        )
+    table = pd.read_parquet(path)
+    if split is not None:
+        table = table[table["split"] == split].reset_index(drop=True)
+        if table.empty:
+            raise InputError(f"expected clips of split {split!r} in {path}, found none")
+    return table
+
+
+def read_members(root: Path, row: Any) -> dict[str, bytes]:
+    """The raw members of the clip of an index row, by suffix."""
+    with open(Path(root) / row.shard, "rb") as file:
+        file.seek(row.offset)
+        data = file.read(row.size)
+    members: dict[str, bytes] = {}
+    with tarfile.open(fileobj=io.BytesIO(data + b"\0" * 1024)) as archive:
+        for member in archive:
+            content = archive.extractfile(member)
+            if content is not None:
+                members[member.name.rsplit(".", 1)[1]] = content.read()
+    return members
+
+
+def read_labels(data: bytes) -> FaceLabels:
+    """Labels of a shard's `npz` member."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return FaceLabels(**dict(arrays))
+
+
+def read_clip(root: Path, row: Any) -> FaceClip:
+    """Read and decode the clip of an index row (`itertuples` or `iloc`)."""
+    members = read_members(root, row)
+    details = json.loads(members["json"])
+    known = {"key", "speaker", "source", "licence", "split", "frames"}
+    return FaceClip(
+        key=details["key"],
+        speaker=details["speaker"],
+        split=details["split"],
+        source=details["source"],
+        licence=details["licence"],
+        frames=decode_mp4(members["mp4"]),
+        audio=decode_flac(members["flac"]),
+        labels=read_labels(members["npz"]),
+        extra={name: value for name, value in details.items() if name not in known},
+    )

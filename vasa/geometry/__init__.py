@@ -1,0 +1,1 @@
+"""Rotations, warps and their conventions."""
