@@ -19,7 +19,7 @@ def make_clip(key: str, *, speaker: str, split: str, num_frames: int = 13) -> Fa
     t, y, x = np.meshgrid(
         np.arange(num_frames), np.arange(32), np.arange(32), indexing="ij", sparse=True
     )
-    frames = np.stack([(3 * t + 2 * y) % 256, 4 * x + 0 * t + 0 * y, 5 * t + x + y], axis=-1)
+    frames = np.stack([(3 * t + 2 * y + 0 * x) % 256, 4 * x + 0 * (t + y), 5 * t + x + y], axis=-1)
     labels = FaceLabels(
         landmarks=rng.uniform(0, 32, (num_frames, 68, 2)).astype(np.float32),
         pose=rng.normal(size=(num_frames, 6)).astype(np.float32),

@@ -1,0 +1,115 @@
+"""Pairs of frames of one video, for stage 1 and for the face experts.
+
+A batch holds `b` people, each by `n` frames of one clip (source, driver, ...); another person's
+frames for the cross-identity term are the neighbours in the batch, which `distinct_speakers`
+keeps different from oneself.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vasa.data.clip_store import ClipStore
+from vasa.data.order import step_rng
+from vasa.data.step_datamodule import Batch, StepDataModule
+from vasa.types import InputError
+
+_FRAME_LABELS = ("landmarks", "pose", "mouth", "gaze", "blink", "valid")
+
+
+class FaceDataModule(StepDataModule):
+    """Batches of `n` frames of each of `b` people.
+
+    A batch: `image` uint8 `b n 3 h w`; `landmarks` `b n 68 2` in half pictures, [-1, 1];
+    `pose` `b n 6`; `mouth` `b n 2`; `gaze` `b n 2`; `blink` `b n`; `valid` `b n`; `speaker` `b`.
+
+    Args:
+        root: face-shard set.
+        split: the split to train on.
+        batch_size: people in a batch; all different where the set has that many.
+        frames_per_clip: frames of each person's clip; they are different frames.
+        min_distance: frames that two frames of a clip are apart at least, where it is long enough.
+        seed: of the order.
+        num_steps: training steps in all.
+        num_workers: loader processes.
+        cache_gb: memory for decoded clips.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        split: str,
+        batch_size: int,
+        frames_per_clip: int,
+        min_distance: int,
+        seed: int,
+        num_steps: int,
+        num_workers: int,
+        cache_gb: float,
+    ) -> None:
+        super().__init__(num_steps=num_steps, num_workers=num_workers)
+        self.root = Path(root)
+        self.split = split
+        self.batch_size = batch_size
+        self.frames_per_clip = frames_per_clip
+        self.min_distance = min_distance
+        self.seed = seed
+        self.cache_gb = cache_gb
+        self._store: ClipStore | None = None
+
+    @property
+    def store(self) -> ClipStore:
+        """The decoded clips, opened at first use (in the loader's process)."""
+        if self._store is None:
+            self._store = ClipStore(
+                self.root,
+                split=self.split,
+                cache_gb=self.cache_gb,
+                min_frames=self.frames_per_clip,
+            )
+            if len(self._store.speakers) < 2:
+                raise InputError(
+                    f"expected two speakers or more in split {self.split!r} of {self.root}, "
+                    f"got {len(self._store.speakers)}; the cross-identity term needs another person"
+                )
+        return self._store
+
+    @property
+    def num_speakers(self) -> int:
+        """People in the split."""
+        return len(self.store.speakers)
+
+    def batch_at(self, step: int) -> Batch:
+        """The batch of a step: a function of (seed, step) alone."""
+        rng = step_rng(self.seed, step, "face-batch")
+        by_speaker = self._clips_by_speaker()
+        repeats = -(-self.batch_size // len(by_speaker))
+        speakers = np.concatenate([rng.permutation(len(by_speaker)) for _ in range(repeats)])
+        samples = []
+        for speaker in speakers[: self.batch_size]:
+            clip = self.store[int(rng.choice(by_speaker[speaker]))]
+            chosen = self._choose_frames(rng, len(clip.frames))
+            labels = {name: getattr(clip.labels, name)[chosen] for name in _FRAME_LABELS}
+            height = clip.frames.shape[1]
+            labels["landmarks"] = labels["landmarks"] * (2 / height) - 1
+            image = clip.frames[chosen].transpose(0, 3, 1, 2)
+            samples.append({"image": image, "speaker": np.int64(clip.speaker), **labels})
+        return {
+            name: torch.from_numpy(np.stack([sample[name] for sample in samples]))
+            for name in samples[0]
+        }
+
+    def _clips_by_speaker(self) -> list[np.ndarray]:
+        if not hasattr(self, "_by_speaker"):
+            groups = self.store.table.groupby("speaker").indices
+            self._by_speaker = [groups[name] for name in self.store.speakers]
+        return self._by_speaker
+
+    def _choose_frames(self, rng: np.random.Generator, num_frames: int) -> np.ndarray:
+        """Frames of a clip, `min_distance` apart where the clip is long enough for it."""
+        apart = min(self.min_distance, (num_frames - 1) // max(1, self.frames_per_clip - 1))
+        slack = num_frames - apart * (self.frames_per_clip - 1)
+        starts = np.sort(rng.integers(slack, size=self.frames_per_clip))
+        return rng.permutation(starts + apart * np.arange(self.frames_per_clip))
