@@ -1,0 +1,56 @@
+"""The face expert: shapes, units, taps and gradients."""
+
+import pytest
+import torch
+
+from vasa.models.face_expert import NUM_TARGETS, FaceExpert
+
+
+@pytest.fixture
+def expert() -> FaceExpert:
+    torch.manual_seed(0)
+    return FaceExpert(size=32, widths=(8, 16, 16), hidden=24, identity_dim=12, groups=4).eval()
+
+
+def test_measurements_have_their_shapes(expert):
+    found = expert(torch.rand(5, 3, 32, 32))
+    assert found.identity.shape == (5, 12)
+    assert found.pose.shape == (5, 6)
+    assert found.mouth.shape == (5, 2)
+    assert found.gaze.shape == (5, 2)
+    assert found.blink.shape == (5,)
+    assert found.presence.shape == (5,)
+    assert torch.allclose(found.identity.norm(dim=-1), torch.ones(5))
+
+
+def test_statistics_put_units_back(expert):
+    image = torch.rand(4, 3, 32, 32)
+    plain = expert.heads(image).targets
+    mean, std = torch.arange(NUM_TARGETS).float(), torch.linspace(0.5, 2, NUM_TARGETS)
+    expert.set_statistics(mean=mean, std=std)
+    found = expert(image)
+    together = torch.cat((found.pose, found.mouth, found.gaze, found.blink[:, None]), dim=1)
+    assert torch.allclose(together, plain * std + mean, atol=1e-6)
+    assert {"target_mean", "target_std"} <= set(expert.state_dict())
+
+
+def test_taps_halve_and_carry_gradients(expert):
+    image = torch.rand(2, 3, 32, 32, requires_grad=True)
+    taps = expert.features(image)
+    assert [tap.shape for tap in taps] == [(2, 8, 16, 16), (2, 16, 8, 8), (2, 16, 4, 4)]
+    taps[-1].square().sum().backward()
+    assert image.grad is not None and image.grad.abs().max() > 0
+
+
+def test_measuring_is_deterministic_and_row_by_row(expert):
+    image = torch.rand(3, 3, 32, 32)
+    together = expert(image)
+    assert torch.equal(together.pose, expert(image).pose)
+    alone = torch.cat([expert(row[None]).pose for row in image])
+    assert torch.allclose(together.pose, alone, atol=1e-5)
+
+
+def test_any_square_size_is_read(expert):
+    flat = torch.full((1, 3, 96, 96), 0.25)
+    small = torch.full((1, 3, 32, 32), 0.25)
+    assert torch.allclose(expert(flat).identity, expert(small).identity, atol=1e-5)
