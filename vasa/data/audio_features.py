@@ -1,0 +1,130 @@
+"""Audio features, one vector a video frame, by exact timing.
+
+Frame i of the video owns the samples [640 i, 640 (i + 1)) at 16 kHz and 25 fps; every encoder
+gives exactly one feature vector for it. Shapes: b batch, n samples, t frames, f features.
+"""
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor
+from torch.nn import functional as F
+
+from vasa.data.schema import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
+
+SUBFRAMES = 4
+HOP = SAMPLES_PER_FRAME // SUBFRAMES
+
+
+class AudioEncoder(Protocol):
+    """A frozen map from sound to features at the video's rate."""
+
+    @property
+    def dim(self) -> int:
+        """f."""
+        ...
+
+    def describe(self) -> str:
+        """Name, settings and weights in one line; features are equal where these are."""
+        ...
+
+    def __call__(self, audio: Tensor) -> Tensor:
+        """Whole clips `b n` in [-1, 1] at 16 kHz to `b t f`, t = `num_video_frames(n)`."""
+        ...
+
+
+def num_video_frames(num_samples: int) -> int:
+    """Frames of a video as long as the sound, to the nearest frame and at least one."""
+    return max(1, (num_samples + SAMPLES_PER_FRAME // 2) // SAMPLES_PER_FRAME)
+
+
+def fit_to_frames(audio: Tensor) -> Tensor:
+    """Cut, or pad with silence, so that `b n` is a whole number of video frames."""
+    wanted = num_video_frames(audio.shape[-1]) * SAMPLES_PER_FRAME
+    return F.pad(audio[..., :wanted], (0, max(0, wanted - audio.shape[-1])))
+
+
+class LogMel:
+    """Log-mel energies, four 10 ms sub-frames stacked for each video frame.
+
+    Unspecified in the paper: it takes Wav2Vec2's features; these are the default because they need
+    no weights. Sub-frame j of frame i is centred on sample 640 i + 160 j + 80, so a frame's
+    features see `context_samples` beyond its own samples on either side and nothing else: the
+    normalisation is by constants, not by the clip.
+
+    Args:
+        num_mels: mel bands.
+        window_samples: length of the Hann window and of the transform, even.
+        min_hz: lower edge of the lowest band.
+        max_hz: upper edge of the highest band.
+        floor: least energy, below which all is silence.
+        log_mean: subtracted from log10 energies.
+        log_std: they are divided by it.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_mels: int,
+        window_samples: int,
+        min_hz: float,
+        max_hz: float,
+        floor: float,
+        log_mean: float,
+        log_std: float,
+    ) -> None:
+        self.num_mels = num_mels
+        self.window_samples = window_samples
+        self.min_hz = min_hz
+        self.max_hz = max_hz
+        self.floor = floor
+        self.log_mean = log_mean
+        self.log_std = log_std
+        self.window = torch.hann_window(window_samples)
+        filters = mel_filters(
+            num_mels=num_mels, num_bins=window_samples // 2 + 1, min_hz=min_hz, max_hz=max_hz
+        )
+        self.filters = torch.from_numpy(filters).float()
+
+    @property
+    def dim(self) -> int:
+        """f = 4 sub-frames x bands."""
+        return SUBFRAMES * self.num_mels
+
+    @property
+    def context_samples(self) -> int:
+        """Samples beyond its own that a frame's features see, on either side."""
+        return (self.window_samples - HOP) // 2
+
+    def describe(self) -> str:
+        """Settings in one line."""
+        return (
+            f"log_mel(mels={self.num_mels}, window={self.window_samples}, hop={HOP}, "
+            f"hz={self.min_hz:g}-{self.max_hz:g}, floor={self.floor:g}, "
+            f"log10 mean={self.log_mean:g} std={self.log_std:g})"
+        )
+
+    def __call__(self, audio: Tensor) -> Tensor:
+        """Sound `b n` to features `b t f`."""
+        padded = F.pad(fit_to_frames(audio.float()), (self.context_samples, self.context_samples))
+        windows = padded.unfold(-1, self.window_samples, HOP) * self.window.to(audio.device)
+        power = torch.fft.rfft(windows).abs().square()
+        energy = power @ self.filters.to(audio.device).T
+        logs = (energy.clamp(min=self.floor).log10() - self.log_mean) / self.log_std
+        return rearrange(logs, "b (t j) mel -> b t (j mel)", j=SUBFRAMES)
+
+
+def mel_filters(*, num_mels: int, num_bins: int, min_hz: float, max_hz: float) -> np.ndarray:
+    """Triangular filters, evenly spaced on the HTK mel scale, `num_mels num_bins`.
+
+    mel(f) = 2595 log10(1 + f / 700); every triangle has height 1.
+    """
+    edges = np.linspace(*(2595 * np.log10(1 + np.array([min_hz, max_hz]) / 700)), num_mels + 2)
+    edges_hz = 700 * (10 ** (edges / 2595) - 1)
+    bins_hz = np.linspace(0, SAMPLE_RATE_HZ / 2, num_bins)
+    low, middle, high = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
+    rising = (bins_hz - low) / (middle - low)
+    falling = (high - bins_hz) / (high - middle)
+    return np.maximum(0, np.minimum(rising, falling))

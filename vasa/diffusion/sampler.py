@@ -1,0 +1,96 @@
+"""From noise to motion with an x0-predicting model."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from vasa.diffusion.schedule import NoiseSchedule
+
+PredictX0 = Callable[[Tensor, Tensor], Tensor]
+"""(x_t `b t m`, t `b`) -> x0 `b t m`."""
+
+
+def sampling_timesteps(*, num_timesteps: int, num_steps: int) -> list[int]:
+    """Evenly spaced timesteps from T down to 0, `num_steps` + 1 of them."""
+    if not 1 <= num_steps <= num_timesteps:
+        raise ValueError(f"expected 1 to {num_timesteps} sampling steps, got {num_steps}")
+    return torch.linspace(num_timesteps, 0, num_steps + 1).round().long().tolist()
+
+
+class DDIMSampler:
+    """Denoising diffusion implicit models (Song et al. 2021, eq. 12).
+
+    x_s = sqrt(alpha_bar_s) x0 + sqrt(1 - alpha_bar_s - sigma^2) eps + sigma z,
+    sigma = eta sqrt((1 - alpha_bar_s) / (1 - alpha_bar_t)) sqrt(1 - alpha_bar_t / alpha_bar_s).
+
+    Unspecified in the paper: the sampler; it gives 50 steps. eta = 0 is deterministic.
+
+    Args:
+        schedule: the one of the training.
+        num_steps: evaluations of the model.
+        eta: share of fresh noise, 0 to 1.
+    """
+
+    def __init__(self, *, schedule: NoiseSchedule, num_steps: int, eta: float) -> None:
+        self.schedule = schedule
+        self.eta = eta
+        self.timesteps = sampling_timesteps(
+            num_timesteps=schedule.num_timesteps, num_steps=num_steps
+        )
+
+    def sample(self, predict_x0: PredictX0, noise: Tensor, generator: torch.Generator) -> Tensor:
+        """Walk from `noise` (`b t m`, at T) to x0."""
+        x = noise
+        for t, s in zip(self.timesteps[:-1], self.timesteps[1:], strict=True):
+            times = torch.full((len(x),), t, dtype=torch.long, device=x.device)
+            x0 = predict_x0(x, times)
+            if s == 0:
+                return x0
+            bar_t, bar_s = (float(self.schedule.alpha_bars[i]) for i in (t, s))
+            sigma = self.eta * ((1 - bar_s) / (1 - bar_t) * (1 - bar_t / bar_s)) ** 0.5
+            eps = self.schedule.noise_of(x, x0, times)
+            x = bar_s**0.5 * x0 + max(1 - bar_s - sigma**2, 0.0) ** 0.5 * eps
+            if sigma > 0:
+                x = x + sigma * draw_like(x, generator)
+        raise AssertionError("the last timestep is 0")
+
+
+class DDPMSampler:
+    """Ancestral sampling (Ho et al. 2020, eq. 6-7) over evenly spaced timesteps.
+
+    q(x_s | x_t, x0) has mean (sqrt(alpha_bar_s) beta x0 + sqrt(1 - beta) (1 - alpha_bar_s) x_t)
+    / (1 - alpha_bar_t) and variance (1 - alpha_bar_s) beta / (1 - alpha_bar_t),
+    with 1 - beta = alpha_bar_t / alpha_bar_s.
+
+    Args:
+        schedule: the one of the training.
+        num_steps: evaluations of the model.
+    """
+
+    def __init__(self, *, schedule: NoiseSchedule, num_steps: int) -> None:
+        self.schedule = schedule
+        self.timesteps = sampling_timesteps(
+            num_timesteps=schedule.num_timesteps, num_steps=num_steps
+        )
+
+    def sample(self, predict_x0: PredictX0, noise: Tensor, generator: torch.Generator) -> Tensor:
+        """Walk from `noise` (`b t m`, at T) to x0."""
+        x = noise
+        for t, s in zip(self.timesteps[:-1], self.timesteps[1:], strict=True):
+            times = torch.full((len(x),), t, dtype=torch.long, device=x.device)
+            x0 = predict_x0(x, times)
+            if s == 0:
+                return x0
+            bar_t, bar_s = (float(self.schedule.alpha_bars[i]) for i in (t, s))
+            beta = 1 - bar_t / bar_s
+            mean = (bar_s**0.5 * beta * x0 + (1 - beta) ** 0.5 * (1 - bar_s) * x) / (1 - bar_t)
+            variance = (1 - bar_s) * beta / (1 - bar_t)
+            x = mean + variance**0.5 * draw_like(x, generator)
+        raise AssertionError("the last timestep is 0")
+
+
+def draw_like(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal noise of x's shape, drawn where the generator lives."""
+    noise = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype)
+    return noise.to(x.device)
