@@ -1,0 +1,178 @@
+"""Metrics against closed forms, and halves that merge to the whole."""
+
+import copy
+import math
+
+import pytest
+import torch
+
+from vasa.evaluation.metrics.clip_metric import MeanOverClips, bootstrap_interval
+from vasa.evaluation.metrics.correlation import ClipCorrelation, PooledCorrelation, pearson
+from vasa.evaluation.metrics.identity import IdentitySimilarity
+from vasa.evaluation.metrics.image import PSNR_CEILING_DB, Psnr, Ssim, mouth_mask
+from vasa.evaluation.metrics.pose import AngleError, PoseError
+
+
+def pictures(seed: int = 0, num_frames: int = 3) -> torch.Tensor:
+    return torch.rand(num_frames, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
+
+
+def test_psnr_of_a_known_error() -> None:
+    metric = Psnr()
+    metric.update(torch.full((4, 3, 8, 8), 0.6), torch.full((4, 3, 8, 8), 0.5))
+    assert float(metric.compute()) == pytest.approx(20.0, abs=1e-4)  # -10 log10(0.1^2)
+
+
+def test_psnr_of_equal_pictures_is_the_ceiling() -> None:
+    metric = Psnr()
+    metric.update(pictures(), pictures())
+    assert float(metric.compute()) == pytest.approx(PSNR_CEILING_DB)
+
+
+def test_masked_psnr_sees_the_mask_alone() -> None:
+    target = torch.full((2, 3, 8, 8), 0.5)
+    result = target.clone()
+    mask = torch.zeros(2, 8, 8, dtype=torch.bool)
+    mask[:, 2:4, 2:4] = True
+    result[..., 2:4, 2:4] += 0.01
+    result[..., 6, 6] = 1.0
+    metric = Psnr()
+    metric.update(result, target, mask)
+    assert float(metric.compute()) == pytest.approx(40.0, abs=1e-3)
+
+
+def test_mouth_mask_is_the_box_of_the_lips_with_its_margin() -> None:
+    landmarks = torch.zeros(1, 68, 2)
+    landmarks[:, 48:, :] = torch.tensor([8.0, 10.0])
+    landmarks[:, 48] = torch.tensor([6.0, 9.0])
+    landmarks[:, 54] = torch.tensor([10.0, 11.0])
+    tight = mouth_mask(landmarks, height=16, width=16, margin=0.0)
+    assert tight.sum() == 4 * 2 and tight[0, 9:11, 6:10].all()
+    wide = mouth_mask(landmarks, height=16, width=16, margin=0.25)
+    assert wide.sum() == 6 * 4 and wide[0, 8:12, 5:11].all()
+
+
+def test_ssim_of_equal_pictures_is_one_and_noise_lowers_it() -> None:
+    same, noisy = Ssim(), Ssim()
+    same.update(pictures(), pictures())
+    noisy.update(pictures(), pictures(1))
+    assert float(same.compute()) == pytest.approx(1.0, abs=1e-5)
+    assert float(noisy.compute()) < 0.2
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_pose_error_of_a_turn_about_one_axis(axis: int) -> None:
+    target = torch.zeros(5, 6)
+    result = target.clone()
+    result[:, axis] = math.radians(12)
+    metric = PoseError()
+    metric.update(result, target)
+    assert float(metric.compute()) == pytest.approx(12.0, abs=1e-4)
+    for index, angle in enumerate(("yaw", "pitch", "roll")):
+        single = AngleError(angle=angle)
+        single.update(result, target)
+        assert float(single.compute()) == pytest.approx(12.0 if index == axis else 0.0, abs=1e-4)
+
+
+def test_pose_error_of_composed_turns_is_the_angle_of_the_composition() -> None:
+    # cos(theta) = (trace(Ry Rx) - 1) / 2 with trace = cos y + cos p + cos y cos p
+    yaw, pitch = math.radians(30), math.radians(20)
+    trace = math.cos(yaw) + math.cos(pitch) + math.cos(yaw) * math.cos(pitch)
+    metric = PoseError()
+    metric.update(torch.tensor([[yaw, pitch, 0.0]]), torch.zeros(1, 3))
+    expected = math.degrees(math.acos((trace - 1) / 2))
+    assert float(metric.compute()) == pytest.approx(expected, abs=1e-5)
+
+
+def test_correlation_of_known_series() -> None:
+    time = torch.linspace(0, 6.28318530718, 101)[:-1]
+    assert float(pearson(time.sin(), 3 * time.sin() + 7)) == pytest.approx(1.0, abs=1e-6)
+    assert float(pearson(time.sin(), -time.sin())) == pytest.approx(-1.0, abs=1e-6)
+    assert float(pearson(time.sin(), time.cos())) == pytest.approx(0.0, abs=1e-5)
+    mixed = float(pearson(time.sin(), time.sin() + time.cos()))
+    assert mixed == pytest.approx(math.sqrt(0.5), abs=1e-5)
+
+
+def test_constant_result_counts_as_zero_and_constant_target_is_left_out() -> None:
+    series = torch.linspace(0, 1, 10)
+    metric = ClipCorrelation()
+    metric.update(torch.ones(10), series)
+    metric.update(series, series)
+    metric.update(series, torch.ones(10))
+    assert metric.per_clip().tolist() == pytest.approx([0.0, 1.0])
+    assert float(metric.compute()) == pytest.approx(0.5)
+
+
+def test_pooled_correlation_is_that_of_all_frames_together() -> None:
+    generator = torch.Generator().manual_seed(0)
+    clips = [torch.randn(2, 20, generator=generator) + index for index in range(4)]
+    metric = PooledCorrelation()
+    for first, second in clips:
+        metric.update(first, second)
+    whole = torch.cat(clips, dim=1)
+    assert float(metric.compute()) == pytest.approx(float(torch.corrcoef(whole)[0, 1]), abs=1e-5)
+
+
+def test_identity_similarity_is_the_cosine() -> None:
+    metric = IdentitySimilarity()
+    metric.update(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([1.0, 0.0]))
+    assert float(metric.compute()) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [(PooledCorrelation, (15,)), (ClipCorrelation, (15,)), (PoseError, (15, 6)), (Psnr, None)],
+)
+def test_merge_of_halves_is_the_whole(make, shape) -> None:
+    generator = torch.Generator().manual_seed(1)
+    clips = [
+        torch.rand(2, *(shape or (3, 3, 16, 16)), generator=generator) + 0.1 * index
+        for index in range(6)
+    ]
+    whole, first, second = make(), make(), make()
+    for index, (result, target) in enumerate(clips):
+        whole.update(result, target)
+        (first if index < 3 else second).update(result, target)
+    first.merge_state(copy.deepcopy(second))
+    torch.testing.assert_close(first.compute(), whole.compute(), rtol=1e-12, atol=0)
+    assert len(first.stacked()) == 6
+
+
+def test_one_unit_makes_one_draw_of_many() -> None:
+    metric = MeanOverClips()
+    metric.update(torch.tensor(1.0))
+    with metric.one_unit():
+        metric.update(torch.tensor(2.0))
+        metric.update(torch.tensor(4.0))
+    assert metric.per_clip().tolist() == pytest.approx([1.0, 3.0])
+    with metric.one_unit():
+        pass
+    assert len(metric.stacked()) == 2
+
+
+def test_bootstrap_interval_covers_the_mean_as_often_as_it_says() -> None:
+    generator = torch.Generator().manual_seed(0)
+    hits = 0
+    for trial in range(200):
+        metric = MeanOverClips()
+        for value in torch.randn(30, generator=generator):
+            metric.update(value + 5)
+        estimate = metric.estimate(num_resamples=300, seed=trial)
+        hits += estimate.ci_low <= 5 <= estimate.ci_high
+        assert estimate.ci_low <= estimate.value <= estimate.ci_high
+    assert 0.88 <= hits / 200 <= 0.99
+
+
+def test_bootstrap_width_is_the_standard_error() -> None:
+    values = torch.randn(200, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    statistics = torch.stack((values, torch.ones_like(values)), dim=1)
+    low, high = bootstrap_interval(
+        statistics, reduce=MeanOverClips.reduce, num_resamples=2000, seed=0
+    )
+    expected = 2 * 1.96 * float(values.std()) / math.sqrt(200)
+    assert high - low == pytest.approx(expected, rel=0.1)
+
+
+def test_a_metric_without_clips_says_so() -> None:
+    with pytest.raises(RuntimeError, match="no clip"):
+        MeanOverClips().compute()

@@ -1,0 +1,234 @@
+"""Protocols on networks whose scores are known beforehand."""
+
+import pytest
+import torch
+
+from vasa.evaluation.metrics.image import PSNR_CEILING_DB
+from vasa.evaluation.protocols.cross_reenactment import cross_reenactment
+from vasa.evaluation.protocols.generated import generated
+from vasa.evaluation.protocols.instrument import instrument_calibration
+from vasa.evaluation.protocols.pairing import other_person, unrelated
+from vasa.evaluation.protocols.probes import probes, random_twin
+from vasa.evaluation.protocols.self_reenactment import self_reenactment
+from vasa.evaluation.protocols.swaps import swaps
+from vasa.evaluation.protocols.sync import sync
+from vasa.types import InputError
+
+
+def by_name(rows):
+    assert len({row.metric for row in rows}) == len(rows)
+    return {row.metric: row for row in rows}
+
+
+def run_self(world, net, clips=None):
+    return by_name(
+        self_reenactment(
+            autoencoder=net,
+            instrument=world.instrument,
+            clips=clips or world.clips,
+            frame_stride=2,
+            mouth_margin=0.2,
+            batch_size=7,
+            **world.arguments,
+        )
+    )
+
+
+def test_oracle_reenacts_perfectly(world) -> None:
+    rows = run_self(world, world.oracle)
+    assert rows["self_reenactment/psnr"].value == pytest.approx(PSNR_CEILING_DB)
+    assert rows["self_reenactment/ssim"].value == pytest.approx(1.0, abs=1e-3)
+    assert rows["self_reenactment/pose_error"].value == pytest.approx(0.0, abs=0.05)
+    assert rows["self_reenactment/mouth_correlation"].value == pytest.approx(1.0, abs=1e-4)
+    assert rows["self_reenactment/psnr"].control < 40
+    assert abs(rows["self_reenactment/mouth_correlation"].control) < 0.6
+
+
+def test_copying_the_source_scores_its_own_control(world) -> None:
+    rows = run_self(world, world.copy)
+    for name in ("psnr", "psnr_mouth", "ssim", "pose_error"):
+        row = rows[f"self_reenactment/{name}"]
+        assert row.value == pytest.approx(row.control)
+        assert row.n == len(world.clips)
+    assert rows["self_reenactment/mouth_correlation"].value == 0
+
+
+def test_only_valid_frames_are_scored(world) -> None:
+    clip = world.make_clip(person=0, seed=50)
+    clip.valid[1:30] = False
+    clip.frames[1:30] = 255
+    rows = run_self(world, world.oracle, [clip, world.clips[1]])
+    assert rows["self_reenactment/psnr"].value == pytest.approx(PSNR_CEILING_DB)
+
+
+def test_cross_reenactment_of_the_oracle_and_of_the_copy(world) -> None:
+    def run(net):
+        return by_name(
+            cross_reenactment(
+                autoencoder=net,
+                instrument=world.instrument,
+                clips=world.clips,
+                frame_stride=2,
+                batch_size=16,
+                **world.arguments,
+            )
+        )
+
+    oracle, copy = run(world.oracle), run(world.copy)
+    assert oracle["cross_reenactment/pose_error"].value == pytest.approx(0.0, abs=0.05)
+    assert oracle["cross_reenactment/pose_error"].control > 5
+    assert oracle["cross_reenactment/mouth_correlation"].value == pytest.approx(1.0, abs=1e-4)
+    assert oracle["cross_reenactment/identity_similarity"].value == pytest.approx(1.0, abs=1e-4)
+    assert oracle["cross_reenactment/identity_similarity"].control < 0.95
+    assert copy["cross_reenactment/pose_error"].value > 5
+    assert copy["cross_reenactment/mouth_correlation"].value == 0
+
+
+def test_swaps_of_the_oracle_are_clean(world) -> None:
+    rows = by_name(
+        swaps(
+            autoencoder=world.oracle,
+            instrument=world.instrument,
+            clips=world.clips,
+            frame_stride=2,
+            batch_size=16,
+            **world.arguments,
+        )
+    )
+    assert rows["swap/pose_only_pose_error"].value == pytest.approx(0.0, abs=0.05)
+    assert rows["swap/dynamics_only_mouth_correlation"].value == pytest.approx(1.0, abs=1e-4)
+    assert rows["swap/dynamics_only_mouth_correlation"].control == 0
+    assert rows["swap/pose_only_mouth_std"].value == pytest.approx(0.0, abs=1e-6)
+    assert rows["swap/dynamics_only_pose_std"].value == pytest.approx(0.0, abs=1e-4)
+    assert rows["swap/dynamics_only_pose_std"].control > 1
+
+
+def test_probes_find_what_the_code_holds_and_nothing_else(world) -> None:
+    def clips(first: int, split: str):
+        return [
+            world.make_clip(person=index, seed=index, split=split, num_frames=60)
+            for index in range(first, first + 24)
+        ]
+
+    rows = by_name(
+        probes(
+            autoencoder=world.oracle,
+            random_autoencoder=world.noise,
+            train_clips=clips(100, "train"),
+            val_clips=clips(200, "val"),
+            test_clips=clips(300, "test"),
+            frame_stride=1,
+            batch_size=64,
+            **world.arguments,
+        )
+    )
+    for factor in ("mouth_opening", "mouth_width", "blink", "gaze"):
+        row = rows[f"probe/z_dyn/{factor}_r2"]
+        assert row.value == pytest.approx(1.0, abs=1e-3) and row.higher_is_better
+        assert row.control < 0.1
+    for factor in ("yaw", "pitch", "roll"):
+        row = rows[f"probe/z_dyn/{factor}_r2"]
+        assert row.value < 0.2 and row.higher_is_better is False
+    assert "probe/z_dyn/identity_r2" in rows
+    assert "24 people" in rows["probe/z_dyn/identity_accuracy"].note
+
+
+def test_random_twin_differs_and_leaves_the_global_generator_alone() -> None:
+    net = torch.nn.Linear(3, 3)
+    before = torch.get_rng_state()
+    twin = random_twin(net, build=lambda: torch.nn.Linear(3, 3), seed=5)
+    again = random_twin(net, build=lambda: torch.nn.Linear(3, 3), seed=5)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(twin.weight, again.weight) and not torch.equal(twin.weight, net.weight)
+
+
+def test_instrument_calibration_of_the_oracle_is_perfect(world) -> None:
+    rows = by_name(
+        instrument_calibration(
+            instrument=world.instrument,
+            clips=world.clips,
+            frame_stride=1,
+            batch_size=64,
+            **world.arguments,
+        )
+    )
+    for factor in ("yaw", "pitch", "roll", "mouth_opening", "gaze_theta", "blink"):
+        assert rows[f"expert/{factor}_r"].value == pytest.approx(1.0, abs=1e-6)
+        assert abs(rows[f"expert/{factor}_r"].control) < 0.6
+    assert rows["expert/pose_error"].value == pytest.approx(0.0, abs=0.01)
+    assert rows["expert/identity_similarity"].value == pytest.approx(1.0, abs=1e-4)
+
+
+def test_generated_mouth_follows_its_own_audio_only(world) -> None:
+    def run(videos):
+        return by_name(
+            generated(
+                instrument=world.instrument,
+                clips=world.clips,
+                videos=videos,
+                batch_size=64,
+                **world.arguments,
+            )
+        )
+
+    real = run([clip.frames for clip in world.clips])
+    assert real["generated/mouth_correlation"].value == pytest.approx(1.0, abs=1e-6)
+    assert abs(real["generated/mouth_correlation"].control) < 0.6
+    assert real["generated/mouth_opening_std"].value == pytest.approx(
+        real["generated/mouth_opening_std"].control
+    )
+    still = run([clip.frames[:1].expand(30, -1, -1, -1) for clip in world.clips])
+    assert still["generated/mouth_correlation"].value == 0
+    assert still["generated/pose_change"].value == pytest.approx(0.0, abs=0.01)
+
+
+class FakeSyncNet:
+    """Embeds a window by its place in the clip and its clip: knows every offset."""
+
+    def __init__(self, clips, read_values) -> None:
+        self.clips = clips
+        self.read_values = read_values
+
+    def _embed(self, mouth: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.normalize(mouth.unfold(0, 5, 1), dim=-1)[None]
+
+    def embed_video(self, clip: torch.Tensor) -> torch.Tensor:
+        return self._embed(self.read_values(clip[0])[:, 6])
+
+    def embed_audio(self, audio: torch.Tensor) -> torch.Tensor:
+        own = next(
+            clip for clip in self.clips if torch.equal(clip.audio[: audio.shape[1]], audio[0])
+        )
+        return self._embed(own.mouth[:, 0])
+
+
+def test_sync_of_a_net_that_knows(world) -> None:
+    rows = by_name(
+        sync(
+            syncnet=FakeSyncNet(world.clips, world.read_values),
+            clips=world.clips,
+            videos=[clip.frames[:1].expand(40, -1, -1, -1) for clip in world.clips],
+            shift_frames=4,
+            **world.arguments,
+        )
+    )
+    assert rows["sync/real_offset_accuracy"].value == 1.0
+    assert rows["sync/real_offset_accuracy"].control == pytest.approx(1 / 31)
+    assert rows["sync/real_shifted_offset_accuracy"].value == 1.0
+    assert rows["sync/real_aligned_distance"].value == pytest.approx(0.0, abs=1e-6)
+    assert rows["sync/real_confidence"].value > rows["sync/real_confidence"].control
+    assert rows["sync/real_distance"].value < rows["sync/real_distance"].control
+    assert rows["sync/generated_distance"].value > rows["sync/real_distance"].value
+    assert {"sync/generated_confidence", "sync/generated_offset_accuracy"} <= set(rows)
+
+
+def test_pairing_avoids_the_same_person_and_the_same_sentence(world) -> None:
+    clips = [
+        world.make_clip(person=0, seed=1),
+        world.make_clip(person=0, seed=2),
+        world.make_clip(person=1, seed=1),
+    ]
+    assert other_person(clips, 0) == 2 and other_person(clips, 2) == 0
+    assert unrelated(clips, 0) == [1]
+    with pytest.raises(InputError, match="at least two people"):
+        other_person(clips[:2], 0)

@@ -1,0 +1,1 @@
+"""Metrics, protocols, the runner that turns trained runs into results, and the report."""

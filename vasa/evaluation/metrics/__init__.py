@@ -1,0 +1,1 @@
+"""Mergeable metrics; the unit that is averaged and resampled is the clip."""

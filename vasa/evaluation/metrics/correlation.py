@@ -1,0 +1,62 @@
+"""Pearson correlation of two series, within clips and pooled over them."""
+
+import torch
+from torch import Tensor
+
+from vasa.evaluation.metrics.clip_metric import ClipMean, ClipMetric
+
+CONSTANT_STD = 1e-6
+
+
+def is_constant(series: Tensor) -> bool:
+    """Whether a series has no variation to correlate with."""
+    return bool(series.double().std(correction=0) < CONSTANT_STD)
+
+
+def pearson(first: Tensor, second: Tensor) -> Tensor:
+    """r = cov(x, y) / (std x std y) of two series `t`; 0 when either is constant."""
+    if is_constant(first) or is_constant(second):
+        return torch.zeros((), dtype=torch.float64)
+    first = first.double() - first.double().mean()
+    second = second.double() - second.double().mean()
+    return (first * second).sum() / (first.norm() * second.norm())
+
+
+class ClipCorrelation(ClipMean):
+    """Mean over clips of Pearson's r within the clip; range -1 to 1, higher is better.
+
+    A clip whose result is constant counts as 0; a clip whose target is constant is left out,
+    because nothing could correlate with it.
+    """
+
+    higher_is_better = True
+
+    def update(self, result: Tensor, target: Tensor) -> None:
+        """Adds one clip: two series `t`."""
+        if not is_constant(target):
+            self.add_value(pearson(result, target))
+
+
+class PooledCorrelation(ClipMetric):
+    """Pearson's r of all frames of all clips together; range -1 to 1, higher is better.
+
+    Unlike the mean over clips it also counts whether levels of different clips agree.
+    """
+
+    higher_is_better = True
+
+    def update(self, result: Tensor, target: Tensor) -> None:
+        """Adds one clip: two series `t`."""
+        x, y = result.double(), target.double()
+        count = torch.tensor(float(len(x)), dtype=torch.float64)
+        self.add_clip(
+            torch.stack((count, x.sum(), y.sum(), (x * x).sum(), (y * y).sum(), (x * y).sum()))
+        )
+
+    @staticmethod
+    def reduce(totals: Tensor) -> Tensor:
+        count, x, y, xx, yy, xy = totals.unbind(-1)
+        covariance = xy / count - (x / count) * (y / count)
+        variance = (xx / count - (x / count) ** 2) * (yy / count - (y / count) ** 2)
+        is_defined = variance > CONSTANT_STD**4
+        return torch.where(is_defined, covariance / variance.clamp(min=1e-300).sqrt(), 0.0)

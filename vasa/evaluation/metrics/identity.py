@@ -1,0 +1,19 @@
+"""Whether two pictures show one person, by a face-recognition embedding."""
+
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from vasa.evaluation.metrics.clip_metric import ClipMean
+
+
+class IdentitySimilarity(ClipMean):
+    """Cosine of identity embeddings, mean over frames, then clips; -1 to 1, higher is better.
+
+    The paper's CSIM uses ArcFace; here the embedding is the expert named in the results.
+    """
+
+    higher_is_better = True
+
+    def update(self, result: Tensor, reference: Tensor) -> None:
+        """Adds one clip: embeddings of its frames `t e` and of the person, `e`."""
+        self.add_value(cosine_similarity(result.double(), reference.double()[None], dim=-1).mean())

@@ -1,0 +1,81 @@
+"""Picture fidelity: PSNR, PSNR of the mouth region, SSIM."""
+
+import torch
+from einops import reduce, repeat
+from torch import Tensor
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from vasa.evaluation.metrics.clip_metric import ClipMean
+
+# Two equal 8-bit pictures have no finite PSNR; 60 dB is already far below one grey level.
+PSNR_CEILING_DB = 60.0
+MOUTH_LANDMARKS = slice(48, 68)
+
+
+def frame_psnr(result: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+    """PSNR of each frame: -10 log10(MSE) for pictures in [0, 1], at most 60 dB.
+
+    Args:
+        result: `t c h w`.
+        target: `t c h w`.
+        mask: pixels that count, `t h w` bool; None = all.
+
+    Returns:
+        `t` dB; NaN where the mask of a frame is empty.
+    """
+    error = reduce((result - target) ** 2, "t c h w -> t h w", "mean")
+    if mask is None:
+        mse = error.mean(dim=(-2, -1))
+    else:
+        mse = (error * mask).sum(dim=(-2, -1)) / mask.sum(dim=(-2, -1))
+    return -10 * torch.log10(mse.clamp(min=10 ** (-PSNR_CEILING_DB / 10)))
+
+
+def mouth_mask(landmarks: Tensor, *, height: int, width: int, margin: float) -> Tensor:
+    """Box around the lips of each frame (iBUG-68 points 48 to 67).
+
+    Args:
+        landmarks: pixels, edge coordinates (x right, y down), `t 68 2`.
+        height: of the picture, px.
+        width: of the picture, px.
+        margin: added on every side, as a share of the lips' width.
+
+    Returns:
+        `t h w` bool.
+    """
+    lips = landmarks[:, MOUTH_LANDMARKS]
+    low, high = lips.amin(dim=1), lips.amax(dim=1)
+    pad = margin * (high[:, :1] - low[:, :1])
+    low, high = low - pad, high + pad
+    x = torch.arange(width, dtype=lips.dtype) + 0.5
+    y = torch.arange(height, dtype=lips.dtype) + 0.5
+    inside_x = (x > low[:, :1]) & (x < high[:, :1])
+    inside_y = (y > low[:, 1:]) & (y < high[:, 1:])
+    num_frames = len(landmarks)
+    return repeat(inside_y, "t h -> t h w", w=width) & repeat(
+        inside_x, "t w -> t h w", t=num_frames, h=height
+    )
+
+
+class Psnr(ClipMean):
+    """Mean over clips of the mean frame PSNR, dB; range 0 to 60, higher is better."""
+
+    higher_is_better = True
+
+    def update(self, result: Tensor, target: Tensor, mask: Tensor | None = None) -> None:
+        """Adds one clip: `t c h w` twice, and the pixels that count (`t h w`) or all."""
+        self.add_value(frame_psnr(result, target, mask).nanmean())
+
+
+class Ssim(ClipMean):
+    """Mean over clips of the mean frame SSIM (Wang et al. 2004; Gaussian window 11, sigma 1.5).
+
+    Range -1 to 1, higher is better.
+    """
+
+    higher_is_better = True
+
+    def update(self, result: Tensor, target: Tensor) -> None:
+        """Adds one clip: `t c h w` twice."""
+        value = structural_similarity_index_measure(result, target, data_range=1.0)
+        self.add_value(value)

@@ -1,0 +1,38 @@
+"""Head pose error in degrees."""
+
+from torch import Tensor
+
+from vasa.evaluation.metrics.clip_metric import ClipMean
+from vasa.geometry.rotation import rotation_angle_between, rotation_from_angles
+
+ANGLES = ("yaw", "pitch", "roll")
+
+
+class PoseError(ClipMean):
+    """Geodesic angle between head rotations: arccos((trace(R1^T R2) - 1) / 2).
+
+    Mean over frames, then over clips; degrees, range 0 to 180, lower is better.
+    """
+
+    higher_is_better = False
+
+    def update(self, result: Tensor, target: Tensor) -> None:
+        """Adds one clip: yaw, pitch, roll (rad) in the first three columns of `t 3+` twice."""
+        first = rotation_from_angles(result[:, :3].double())
+        second = rotation_from_angles(target[:, :3].double())
+        self.add_value(rotation_angle_between(first, second).rad2deg().mean())
+
+
+class AngleError(ClipMean):
+    """Mean absolute difference of one of yaw, pitch, roll; degrees, 0 to 180, lower is better."""
+
+    higher_is_better = False
+
+    def __init__(self, *, angle: str) -> None:
+        super().__init__()
+        self.column = ANGLES.index(angle)
+
+    def update(self, result: Tensor, target: Tensor) -> None:
+        """Adds one clip: yaw, pitch, roll (rad) in the first three columns of `t 3+` twice."""
+        difference = (result - target)[:, self.column].double()
+        self.add_value(difference.abs().rad2deg().mean())

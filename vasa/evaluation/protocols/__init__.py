@@ -1,0 +1,1 @@
+"""Protocols: each a pure function from nets and clips to measured rows."""

@@ -1,0 +1,1 @@
+"""The report: runs and results as one self-contained page and as Markdown."""

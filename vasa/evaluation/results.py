@@ -1,0 +1,202 @@
+"""Result rows: what a protocol measured, beside its control, and the file that keeps them."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from vasa.evaluation.metrics.clip_metric import ClipMetric, Estimate
+from vasa.types import InputError
+
+RULES = ("above_control_by", "at_least", "at_most", "control_within", "times_control")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criterion:
+    """What a row must reach; the numbers live in conf/evaluation.
+
+    Attributes:
+        metric: name of the row.
+        rule: `above_control_by` value - control >= bound; `at_least` value >= bound; `at_most`
+            value <= bound; `control_within` |control| <= bound; `times_control`
+            value >= bound * control.
+        bound: in the row's unit (or a factor, for `times_control`).
+    """
+
+    metric: str
+    rule: str
+    bound: float
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise InputError(f"expected a criterion's rule to be one of {RULES}, got {self.rule!r}")
+
+    def is_met(self, value: float, control: float) -> bool:
+        """Whether value and control meet it; a NaN never does."""
+        return {
+            "above_control_by": value - control >= self.bound,
+            "at_least": value >= self.bound,
+            "at_most": value <= self.bound,
+            "control_within": abs(control) <= self.bound,
+            "times_control": value >= self.bound * control,
+        }[self.rule]
+
+    def describe(self) -> str:
+        """The criterion in words."""
+        return {
+            "above_control_by": f"at least {self.bound:g} above the control",
+            "at_least": f"at least {self.bound:g}",
+            "at_most": f"at most {self.bound:g}",
+            "control_within": f"control within ±{self.bound:g}",
+            "times_control": f"at least {self.bound:g} × the control",
+        }[self.rule]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultRow:
+    """One measured number.
+
+    Attributes:
+        metric: `<protocol>/<name>`.
+        value: the number.
+        control: the same measurement where the system can't have helped; None if there is none.
+        control_name: what the control is.
+        split: of the clips.
+        n: number of clips (the unit of resampling).
+        unit: dB, deg, ...
+        higher_is_better: None where neither direction is.
+        ci_low, ci_high: 95% bootstrap interval over clips.
+        control_ci_low, control_ci_high: the same for the control.
+        note: how it was measured, in a sentence.
+        criteria: what it must reach: `{rule, bound, text, passed}`.
+        stamp: experts with hashes, command, commit, seed, machine, date.
+    """
+
+    metric: str
+    value: float
+    control: float | None
+    control_name: str
+    split: str
+    n: int
+    unit: str
+    higher_is_better: bool | None
+    ci_low: float
+    ci_high: float
+    control_ci_low: float | None = None
+    control_ci_high: float | None = None
+    note: str = ""
+    criteria: list[dict[str, Any]] = field(default_factory=list)
+    stamp: dict[str, Any] = field(default_factory=dict)
+
+    def judged(self, criteria: Iterable[Criterion]) -> "ResultRow":
+        """The same row with the criteria that name it."""
+        control = math.nan if self.control is None else self.control
+        found = [
+            {
+                "rule": criterion.rule,
+                "bound": criterion.bound,
+                "text": criterion.describe(),
+                "passed": criterion.is_met(self.value, control),
+            }
+            for criterion in criteria
+            if criterion.metric == self.metric
+        ]
+        return replace(self, criteria=found)
+
+    def to_json(self) -> str:
+        """One JSON object; the stamp's fields stand beside the others, NaN becomes null."""
+        values = asdict(self)
+        values.update(values.pop("stamp"))
+        clean = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in values.items()
+        }
+        return json.dumps(clean)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bootstrap:
+    """How intervals are made."""
+
+    num_resamples: int
+    seed: int
+
+    def estimate(self, metric: ClipMetric) -> Estimate:
+        """Value and interval of a metric that has seen its clips."""
+        return metric.estimate(num_resamples=self.num_resamples, seed=self.seed)
+
+    def row(
+        self,
+        *,
+        metric: str,
+        measured: ClipMetric,
+        control: ClipMetric | float | None,
+        control_name: str,
+        split: str,
+        unit: str,
+        note: str = "",
+        higher_is_better: bool | None = None,
+    ) -> ResultRow:
+        """A row of a metric and its control (a metric, a known number, or nothing)."""
+        value = self.estimate(measured)
+        if isinstance(control, ClipMetric):
+            beside = self.estimate(control)
+            bounds = (beside.value, beside.ci_low, beside.ci_high)
+        else:
+            bounds = (control, None, None)
+        if higher_is_better is None:
+            higher_is_better = measured.higher_is_better
+        return ResultRow(
+            metric=metric,
+            value=value.value,
+            control=bounds[0],
+            control_name=control_name,
+            split=split,
+            n=value.num_clips,
+            unit=unit,
+            higher_is_better=higher_is_better,
+            ci_low=value.ci_low,
+            ci_high=value.ci_high,
+            control_ci_low=bounds[1],
+            control_ci_high=bounds[2],
+            note=note,
+        )
+
+
+def write_rows(path: Path, rows: Iterable[ResultRow]) -> None:
+    """Writes a JSON object a line, aside and then in place, so that a file that exists is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text("".join(row.to_json() + "\n" for row in rows))
+    part.replace(path)
+
+
+def read_rows(path: Path) -> list[ResultRow]:
+    """The rows of a results file.
+
+    Raises:
+        InputError: no such file, or a line that is not a result.
+    """
+    if not path.is_file():
+        raise InputError(f"expected results at {path}, found none; run `vasa evaluate` first")
+    known = set(ResultRow.__dataclass_fields__) - {"stamp"}
+    required = {"metric", "value", "control", "control_name", "split", "n", "unit"}
+    rows = []
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        try:
+            values = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(
+                f"expected a JSON object in line {number} of {path}: {error}"
+            ) from error
+        if missing := required - set(values):
+            raise InputError(f"expected {sorted(missing)} in line {number} of {path}")
+        for name in ("value", "ci_low", "ci_high"):
+            values[name] = math.nan if values.get(name) is None else values[name]
+        values.setdefault("higher_is_better", None)
+        own = {name: value for name, value in values.items() if name in known}
+        stamp = {name: value for name, value in values.items() if name not in known}
+        rows.append(ResultRow(**own, stamp=stamp))
+    return rows
