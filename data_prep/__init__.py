@@ -1,0 +1,1 @@
+"""Raw or rendered clips to face shards."""
