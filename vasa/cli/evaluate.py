@@ -1,0 +1,58 @@
+"""Measure models and videos on held-out clips, each number beside its control, into results.jsonl.
+
+Sheets and short videos go to eval/ beside the results. A killed evaluation continues; a complete
+one of the same configuration is not made again.
+"""
+
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from vasa.cli.paths import conf_dir
+
+
+@hydra.main(version_base="1.3", config_path=conf_dir(), config_name="evaluate")
+def main(cfg: DictConfig) -> None:
+    """Check, measure, print the main numbers."""
+    from vasa.evaluation.report.tables import console_table
+    from vasa.evaluation.runner import evaluate
+    from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
+    from vasa.training.config import build
+    from vasa.training.run_folder import describe_environment
+
+    config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    assert isinstance(config, dict)
+
+    def path(name: str) -> Path | None:
+        return None if config[name] is None else Path(config[name])
+
+    settings = EvaluationSettings.from_config(config["evaluation"])
+    environment = describe_environment(device="cpu")
+    rows = evaluate(
+        settings=settings,
+        pretrained=None if settings.instrument is None else build(cfg.evaluation.instrument),
+        inputs=EvaluationInputs(
+            data=Path(config["data"]),
+            stage1=Path(config["stage1"]),
+            stage2=path("stage2"),
+            syncnet=path("syncnet"),
+            expert=path("expert"),
+        ),
+        output=Path(config["output"]),
+        seed=config["seed"],
+        environment={
+            "command": "vasa evaluate " + " ".join(environment["command"][1:]),
+            "commit": environment["commit"],
+            "is_dirty": environment["is_dirty"],
+            "machine": f"{environment['processor']}, {environment['cpu_count']} CPUs",
+            "versions": environment["versions"],
+            "started_at": environment["started_at"],
+        },
+    )
+    print(console_table(rows))
+    print(f"results: {config['output']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""The report's tables as Markdown."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from vasa.evaluation.report.tables import grouped, markdown_table
+from vasa.evaluation.results import ResultRow
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    lines = [f"| {' | '.join(header)} |", f"|{' --- |' * len(header)}"]
+    return lines + ["| " + " | ".join(str(word) for word in row) + " |" for row in rows]
+
+
+def markdown_page(rows: Sequence[ResultRow], facts: dict[str, Any]) -> str:
+    """The tables, what was run and the caveats.
+
+    Args:
+        rows: the results.
+        facts: of `page_facts`.
+    """
+    evaluation = facts["evaluation"]
+    lines = [
+        f"# {facts['title']}",
+        "",
+        f"Evaluated {evaluation['date']} on {evaluation['machine']}, commit "
+        f"{evaluation['commit'][:12]}, seed {evaluation['seed']}.",
+    ]
+    if facts["num_judged"]:
+        lines += ["", f"{facts['num_met']} of {facts['num_judged']} criteria met."]
+    lines += ["", "## Caveats", "", *(f"- {caveat}" for caveat in facts["caveats"])]
+    for title, text, group in grouped(rows):
+        lines += ["", f"## {title}", "", *([text, ""] if text else []), markdown_table(group)]
+        if notes := [f"- `{row.metric}`: {row.note}" for row in group if row.note]:
+            lines += ["", *notes]
+    lines += ["", "## What was run", ""]
+    if facts["runs"]:
+        header = ("name", "steps", "time", "seed", "commit", "machine", "status")
+        lines += _table(header, [[run[name] for name in header] for run in facts["runs"]])
+        lines += [""]
+    commands = [run["command"] for run in facts["runs"]] + [evaluation["command"]]
+    lines += ["```", *commands, "```", "", "## Networks behind the numbers", ""]
+    experts = [(found["name"], f"`{found['hash']}`", found["used"]) for found in facts["experts"]]
+    lines += _table(("name", "sha256, first digits", "measures"), experts)
+    return "\n".join(lines) + "\n"

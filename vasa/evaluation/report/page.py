@@ -1,0 +1,160 @@
+"""The report: one HTML page that needs nothing else, and the same tables as Markdown."""
+
+import base64
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from vasa.evaluation.report.curves import curves_svg
+from vasa.evaluation.report.markdown import markdown_page
+from vasa.evaluation.report.runs import RunRecord, read_run
+from vasa.evaluation.report.summary import caveats, experts_used, headlines
+from vasa.evaluation.report.tables import cells, grouped
+from vasa.evaluation.results import ResultRow, read_rows
+
+CAPTIONS = {
+    "1_self_reenactment": "Self-reenactment: a held-out person's first frame in the motion of "
+    "another frame of the same clip. The last column is the absolute difference, times four.",
+    "2_cross_reenactment": "Cross-reenactment: sources down the left, drivers along the top. Each "
+    "row should keep one person, each column one pose and expression.",
+    "3_swaps": "Pose and dynamics of the driver, together and apart.",
+    "4_generated": "Talking video from one picture and audio: real frames above the generated "
+    "ones at the same times (two rows a clip).",
+    "5_mouth_opening": "Mouth opening over time: truth of the audio, and re-measured from the "
+    "generated frames.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A picture or a clip, inlined."""
+
+    title: str
+    caption: str
+    uri: str
+
+
+def data_uri(path: Path) -> str:
+    """A file as a data URI."""
+    kind = {".png": "image/png", ".mp4": "video/mp4"}[path.suffix]
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _stamps(rows: Sequence[ResultRow], name: str) -> str:
+    values = dict.fromkeys(str(row.stamp.get(name)) for row in rows if row.stamp.get(name))
+    return "; ".join(values) or "unknown"
+
+
+def _run_facts(run: RunRecord) -> dict[str, Any]:
+    starts = len(run.environment.get("starts", []))
+    return {
+        "name": run.name,
+        "path": str(run.path),
+        "steps": run.steps,
+        "time": duration(run.seconds),
+        "seed": run.config.get("seed", "?"),
+        "commit": run.commit,
+        "machine": run.machine,
+        "command": run.command,
+        "started": run.environment.get("started_at", "?"),
+        "status": "complete" if run.done else "not complete",
+        "starts": starts,
+        "model_hash": str(run.done.get("model_hash", ""))[:16],
+        "curves": Markup(curves_svg(run) or ""),
+        "samples": [
+            Figure(title=name, caption=f"{name}, last saved: {path.name}", uri=data_uri(path))
+            for name, path in run.samples.items()
+        ],
+        "config": json.dumps(run.config, indent=2, sort_keys=False),
+    }
+
+
+def _figures(folder: Path, suffix: str) -> list[Figure]:
+    return [
+        Figure(title=path.stem, caption=CAPTIONS.get(path.stem, path.stem), uri=data_uri(path))
+        for path in sorted(folder.glob(f"*.{suffix}"))
+    ]
+
+
+def _evaluation_facts(rows: Sequence[ResultRow], results: Path) -> dict[str, Any]:
+    record = results.parent / "eval" / "done.json"
+    done = json.loads(record.read_text()) if record.is_file() else {}
+    names = ("command", "commit", "seed", "machine", "data")
+    return {name: _stamps(rows, name) for name in names} | {
+        "is_dirty": any(row.stamp.get("is_dirty") for row in rows),
+        "date": _stamps(rows, "date").split("; ")[-1],
+        "time": duration(done["seconds"]) if "seconds" in done else "",
+        "results": str(results),
+    }
+
+
+def page_facts(
+    *, rows: Sequence[ResultRow], runs: Sequence[RunRecord], results: Path
+) -> dict[str, Any]:
+    """All that the page and the Markdown say."""
+    judged = [criterion["passed"] for row in rows for criterion in row.criteria]
+    return {
+        "title": f"Report: {_stamps(rows, 'evaluation')}",
+        "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "num_met": sum(judged),
+        "num_judged": len(judged),
+        "headlines": headlines(rows),
+        "groups": [
+            {"title": title, "text": text, "rows": [cells(row) for row in group]}
+            for title, text, group in grouped(rows)
+        ],
+        "videos": _figures(results.parent / "eval" / "videos", "mp4"),
+        "sheets": _figures(results.parent / "eval" / "sheets", "png"),
+        "runs": [_run_facts(run) for run in runs],
+        "caveats": caveats(rows),
+        "experts": experts_used(rows),
+        "evaluation": _evaluation_facts(rows, results),
+    }
+
+
+def write_report(*, runs: Sequence[Path], results: Path, output: Path) -> Path:
+    """Writes the page and, next to it, the Markdown.
+
+    Args:
+        runs: run folders, in the order to show.
+        results: results.jsonl; sheets and videos are looked for in `eval/` beside it.
+        output: the .html to write.
+
+    Returns:
+        The Markdown file.
+    """
+    rows = read_rows(results)
+    facts = page_facts(rows=rows, runs=[read_run(path) for path in runs], results=results)
+    environment = Environment(
+        loader=PackageLoader("vasa.evaluation.report", "templates"),
+        autoescape=select_autoescape(["html", "j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    _replace(output, environment.get_template("report.html.j2").render(**facts))
+    markdown = output.with_suffix(".md")
+    _replace(markdown, markdown_page(rows, facts))
+    return markdown
+
+
+def _replace(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

@@ -1,0 +1,120 @@
+"""Run folders as a report reads them: what was run, how it went, what it drew."""
+
+import json
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vasa.types import InputError
+
+NOT_CURVES = {"step", "time_s"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """One run folder.
+
+    Attributes:
+        path: of the folder.
+        config: the resolved configuration.
+        environment: env.json.
+        done: done.json; empty while the run is not complete.
+        curves: logged name -> (steps, values).
+        samples: name -> the last sample picture of that name.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    environment: dict[str, Any]
+    done: dict[str, Any]
+    curves: dict[str, tuple[list[float], list[float]]]
+    samples: dict[str, Path]
+    steps: int
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        """`stage/name`."""
+        return f"{self.config.get('stage', '?')}/{self.config.get('name', self.path.name)}"
+
+    @property
+    def command(self) -> str:
+        """The command line as it was given."""
+        words = self.environment.get("command") or ["vasa", "train"]
+        return words if isinstance(words, str) else " ".join(words)
+
+    @property
+    def commit(self) -> str:
+        """The commit, with a mark where the tree had changes."""
+        commit = str(self.environment.get("commit") or "unknown")[:12]
+        return commit + ("+changes" if self.environment.get("is_dirty") else "")
+
+    @property
+    def machine(self) -> str:
+        """Processor, number of CPUs and device."""
+        environment = self.environment
+        parts = (
+            environment.get("processor"),
+            f"{environment['cpu_count']} CPUs" if "cpu_count" in environment else None,
+            environment.get("device"),
+        )
+        return ", ".join(str(part) for part in parts if part)
+
+
+def read_run(path: Path) -> RunRecord:
+    """Reads a run folder.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not (path / "config.yaml").is_file():
+        raise InputError(f"expected a run folder with config.yaml at {path}, found none")
+    lines = _metrics(path / "metrics.jsonl")
+    curves: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
+    for line in lines:
+        for name, value in line.items():
+            if name not in NOT_CURVES and isinstance(value, int | float):
+                curves[name][0].append(line["step"])
+                curves[name][1].append(value)
+    done = _json(path / "done.json")
+    last = lines[-1] if lines else {}
+    return RunRecord(
+        path=path,
+        config=yaml.safe_load((path / "config.yaml").read_text()) or {},
+        environment=_json(path / "env.json"),
+        done=done,
+        curves=dict(curves),
+        samples=_last_samples(path / "samples"),
+        steps=int(done.get("step", last.get("step", 0))),
+        seconds=float(done.get("time_s", last.get("time_s", 0.0))),
+    )
+
+
+def _metrics(path: Path) -> list[dict[str, Any]]:
+    """The record's lines; the last may be cut short by a kill."""
+    lines = []
+    for line in path.read_text().splitlines() if path.is_file() else []:
+        try:
+            values = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if "step" in values:
+            lines.append(values)
+    return lines
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def _last_samples(folder: Path) -> dict[str, Path]:
+    """The picture with the highest step of each name in `<name>_<step>.png`."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.png")):
+        match = re.fullmatch(r"(.+)_(\d+)", path.stem)
+        found[match.group(1) if match else path.stem] = path
+    return found

@@ -1,0 +1,169 @@
+"""Result rows as text: on the console, in Markdown, and as cells for the page."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vasa.evaluation.results import ResultRow
+
+GROUPS: tuple[tuple[str, str, str], ...] = (
+    (
+        "self_reenactment",
+        "Self-reenactment",
+        "The first frame of a held-out clip, driven by the clip's other frames. The driver itself "
+        "is the picture to be met; the control copies the source frame.",
+    ),
+    (
+        "cross_reenactment",
+        "Cross-reenactment",
+        "A held-out person's picture, driven by another held-out person's clip. Pose, mouth and "
+        "identity are measured again in the generated frames.",
+    ),
+    (
+        "swap",
+        "Pose and dynamics apart",
+        "Only the pose, or only the dynamics, taken from the driver: does each code move its own "
+        "part and leave the other alone?",
+    ),
+    (
+        "probe",
+        "Linear probes of the dynamics code",
+        "Ridge regression from z_dyn to ground truth, scored on held-out people. Mouth, blink and "
+        "gaze should be readable (R2 high); pose and person should not (R2 low).",
+    ),
+    (
+        "generated",
+        "Talking video",
+        "A held-out person's first frame speaks a held-out sentence. Nothing is taken from the "
+        "generator: the mouth is measured again in its frames.",
+    ),
+    (
+        "sync",
+        "Lip sync (own SyncNet)",
+        "Distance of lips and sound over time shifts. The scorer is the project's own small "
+        "SyncNet, so its values have no published scale.",
+    ),
+    (
+        "expert",
+        "Calibration of the measuring expert",
+        "The instrument on real held-out frames against their labels: no re-measured number above "
+        "can be better than this.",
+    ),
+)
+
+HEADLINES: dict[str, str] = {
+    "self_reenactment/psnr": "Self-reenactment PSNR",
+    "self_reenactment/psnr_mouth": "… in the mouth region",
+    "self_reenactment/ssim": "Self-reenactment SSIM",
+    "cross_reenactment/pose_error": "Cross-reenactment pose error",
+    "cross_reenactment/mouth_correlation": "Cross-reenactment mouth",
+    "cross_reenactment/identity_similarity": "Cross-reenactment identity",
+    "generated/mouth_correlation": "Talking video: mouth with audio",
+    "sync/real_offset_accuracy": "SyncNet finds the true offset",
+    "sync/generated_confidence": "SyncNet confidence, generated",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowCells:
+    """One row as text."""
+
+    metric: str
+    direction: str
+    value: str
+    interval: str
+    control: str
+    control_name: str
+    split: str
+    n: str
+    unit: str
+    verdict: str
+    is_passed: bool | None
+    note: str
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """A number with as many digits as its unit deserves; an em dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return "—"
+    digits = {"dB": 2, "deg": 2, "deg/frame": 3}.get(unit, 3)
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def cells(row: ResultRow) -> RowCells:
+    """A row's numbers as text."""
+    is_passed = None
+    if row.criteria:
+        is_passed = all(criterion["passed"] for criterion in row.criteria)
+    verdicts = [
+        f"{'met' if criterion['passed'] else 'NOT met'}: {criterion['text']}"
+        for criterion in row.criteria
+    ]
+    direction = {True: "↑", False: "↓", None: ""}[row.higher_is_better]
+    interval = f"{number(row.ci_low, row.unit)} … {number(row.ci_high, row.unit)}"
+    return RowCells(
+        metric=row.metric,
+        direction=direction,
+        value=number(row.value, row.unit),
+        interval=interval,
+        control=number(row.control, row.unit),
+        control_name=row.control_name if row.control is not None else "",
+        split=row.split,
+        n=str(row.n),
+        unit=row.unit,
+        verdict="; ".join(verdicts),
+        is_passed=is_passed,
+        note=row.note,
+    )
+
+
+def grouped(rows: Sequence[ResultRow]) -> list[tuple[str, str, list[ResultRow]]]:
+    """Title, explanation and rows of each group that has rows; the unknown come last."""
+    found = [
+        (title, text, [row for row in rows if row.metric.split("/")[0] == prefix])
+        for prefix, title, text in GROUPS
+    ]
+    known = {prefix for prefix, _, _ in GROUPS}
+    found.append(
+        ("Further numbers", "", [row for row in rows if row.metric.split("/")[0] not in known])
+    )
+    return [group for group in found if group[2]]
+
+
+def console_table(rows: Sequence[ResultRow]) -> str:
+    """Metric, value, control and verdict of every row in aligned columns."""
+    lines = [("metric", "value", "unit", "control", "", "n")]
+    for row in rows:
+        cell = cells(row)
+        mark = {True: "met", False: "NOT MET", None: ""}[cell.is_passed]
+        lines.append((row.metric, cell.value, cell.unit, cell.control, mark, cell.n))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    right = (1, 3, 5)
+    return "\n".join(
+        "  ".join(
+            word.rjust(width) if column in right else word.ljust(width)
+            for column, (word, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def markdown_table(rows: Sequence[ResultRow]) -> str:
+    """A group's rows as a Markdown table."""
+    header = ("metric", "value", "95% CI", "control", "control is", "split", "n", "unit", "judged")
+    lines = [f"| {' | '.join(header)} |", f"|{' --- |' * len(header)}"]
+    for row in rows:
+        cell = cells(row)
+        words = (
+            f"`{cell.metric}` {cell.direction}".strip(),
+            f"**{cell.value}**",
+            cell.interval,
+            cell.control,
+            cell.control_name,
+            cell.split,
+            cell.n,
+            cell.unit,
+            cell.verdict,
+        )
+        lines.append("| " + " | ".join(word.replace("|", "\\|") for word in words) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,272 @@
+"""Runs protocols one after another; what is done stays done when it is killed and run again."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from vasa.evaluation import sheets
+from vasa.evaluation.protocols.cross_reenactment import cross_reenactment
+from vasa.evaluation.protocols.generated import generated
+from vasa.evaluation.protocols.instrument import instrument_calibration
+from vasa.evaluation.protocols.probes import probes
+from vasa.evaluation.protocols.self_reenactment import self_reenactment
+from vasa.evaluation.protocols.swaps import swaps
+from vasa.evaluation.protocols.sync import sync
+from vasa.evaluation.results import ResultRow, read_rows, write_rows
+from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
+from vasa.evaluation.workbench import Workbench
+from vasa.types import InputError
+
+
+def _reenactment(protocol: Callable[..., list[ResultRow]], bench: Workbench, **more: Any):
+    return protocol(
+        autoencoder=bench.autoencoder,
+        instrument=bench.instrument,
+        clips=bench.clips,
+        frame_stride=bench.settings.frame_stride,
+        batch_size=bench.settings.batch_size,
+        bootstrap=bench.bootstrap,
+        track=bench.track,
+        **more,
+    )
+
+
+def _run_self(bench: Workbench) -> list[ResultRow]:
+    return _reenactment(self_reenactment, bench, mouth_margin=bench.settings.mouth_margin)
+
+
+def _run_probes(bench: Workbench) -> list[ResultRow]:
+    train, val = bench.probe_clips
+    return probes(
+        autoencoder=bench.autoencoder,
+        random_autoencoder=bench.random_autoencoder,
+        train_clips=train,
+        val_clips=val,
+        test_clips=bench.clips,
+        frame_stride=bench.settings.probe_frame_stride,
+        batch_size=bench.settings.batch_size,
+        bootstrap=bench.bootstrap,
+        track=bench.track,
+    )
+
+
+def _run_instrument(bench: Workbench) -> list[ResultRow]:
+    return instrument_calibration(
+        instrument=bench.instrument,
+        clips=bench.clips,
+        frame_stride=bench.settings.frame_stride,
+        batch_size=bench.settings.batch_size,
+        bootstrap=bench.bootstrap,
+        track=bench.track,
+    )
+
+
+def _run_generated(bench: Workbench) -> list[ResultRow]:
+    return generated(
+        instrument=bench.instrument,
+        clips=bench.clips,
+        videos=bench.videos,
+        batch_size=bench.settings.batch_size,
+        bootstrap=bench.bootstrap,
+        track=bench.track,
+    )
+
+
+def _run_sync(bench: Workbench) -> list[ResultRow]:
+    return sync(
+        syncnet=bench.syncnet,
+        clips=bench.clips,
+        videos=bench.videos if bench.inputs.stage2 is not None else None,
+        shift_frames=bench.settings.sync_shift_frames,
+        bootstrap=bench.bootstrap,
+        track=bench.track,
+    )
+
+
+PROTOCOLS: dict[str, Callable[[Workbench], list[ResultRow]]] = {
+    "instrument": _run_instrument,
+    "self_reenactment": _run_self,
+    "cross_reenactment": partial(_reenactment, cross_reenactment),
+    "swaps": partial(_reenactment, swaps),
+    "probes": _run_probes,
+    "generated": _run_generated,
+    "sync": _run_sync,
+}
+NEEDS = {"generated": ("stage2",), "sync": ("syncnet",)}
+REMEASURED = ("instrument", "self_reenactment", "cross_reenactment", "swaps", "generated")
+
+
+def evaluate(
+    *,
+    settings: EvaluationSettings,
+    inputs: EvaluationInputs,
+    output: Path,
+    seed: int,
+    environment: dict[str, Any],
+    pretrained: Any | None = None,
+) -> list[ResultRow]:
+    """Runs every protocol and writes `output`, with sheets and videos in `eval/` beside it.
+
+    The rows of a protocol are kept in `eval/parts/<hash>/` as soon as they are measured, so that
+    the same command continues after a kill; another configuration has another hash.
+
+    Args:
+        settings: which protocols, on how much.
+        inputs: folders of data and runs.
+        output: the results.jsonl to write.
+        seed: of generation, random twins and bootstrap.
+        environment: command, commit and machine, recorded with every row.
+        pretrained: the measuring expert of real faces; None: the run `inputs.expert`.
+
+    Raises:
+        InputError: an unknown protocol, or an input that one needs and that is not there.
+    """
+    started = time.monotonic()
+    _check(settings, inputs)
+    folder = output.parent / "eval"
+    track = partial(tqdm, disable=None, leave=False, ncols=80)
+    bench = Workbench(
+        settings=settings,
+        inputs=inputs,
+        seed=seed,
+        cache=folder / "parts",
+        track=track,
+        pretrained=pretrained,
+    )
+    identity = bench.identity()
+    done = folder / "done.json"
+    if _is_complete(done, output, identity):
+        print(f"evaluation is complete: {output} (same configuration {identity[:8]})")
+        return read_rows(output)
+    bench.cache = folder / "parts" / identity[:8]
+    done.unlink(missing_ok=True)
+    stamp = _stamp(bench, identity=identity, seed=seed, environment=environment)
+    rows: list[ResultRow] = []
+    with torch.inference_mode():
+        for name in settings.protocols:
+            rows += _run_part(name, bench, stamp)
+        _draw(bench, folder)
+    rows = [row.judged(settings.judges()) for row in rows]
+    write_rows(output, rows)
+    record = {
+        "identity": identity,
+        "seconds": round(time.monotonic() - started, 1),
+        "num_rows": len(rows),
+        "models": bench.describe_models(),
+        "environment": environment,
+    }
+    part = done.with_name(done.name + ".part")
+    part.write_text(json.dumps(record, indent=2) + "\n")
+    part.replace(done)
+    for old in (folder / "parts").iterdir():
+        if old != bench.cache:
+            shutil.rmtree(old, ignore_errors=True)
+    return rows
+
+
+def _check(settings: EvaluationSettings, inputs: EvaluationInputs) -> None:
+    for name in settings.protocols:
+        if name not in PROTOCOLS:
+            raise InputError(
+                f"there is no protocol {name!r}; expected some of: {', '.join(PROTOCOLS)}"
+            )
+        for role in NEEDS.get(name, ()):
+            if getattr(inputs, role) is None:
+                raise InputError(
+                    f"protocol {name} needs {role}=RUN (a finished run folder); give it, or leave "
+                    "the protocol out with evaluation.protocols=[...]"
+                )
+    if settings.instrument is None and inputs.expert is None:
+        raise InputError(
+            f"evaluation={settings.name} measures with a trained expert; give its run as expert=RUN"
+        )
+
+
+def _is_complete(done: Path, output: Path, identity: str) -> bool:
+    if not (done.is_file() and output.is_file()):
+        return False
+    return json.loads(done.read_text()).get("identity") == identity
+
+
+def _stamp(
+    bench: Workbench, *, identity: str, seed: int, environment: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "evaluation": bench.settings.name,
+        "identity": identity[:8],
+        "seed": seed,
+        "models": {role: model["hash"][:8] for role, model in bench.describe_models().items()},
+        "data": str(bench.inputs.data),
+        "command": environment.get("command"),
+        "commit": environment.get("commit"),
+        "is_dirty": environment.get("is_dirty"),
+        "machine": environment.get("machine"),
+    }
+
+
+def _run_part(name: str, bench: Workbench, stamp: dict[str, Any]) -> list[ResultRow]:
+    """The rows of one protocol, from its part file if it is there."""
+    path = bench.cache / f"{name}.jsonl"
+    if path.is_file():
+        print(f"{name}: done before")
+        return read_rows(path)
+    started = time.monotonic()
+    rows = PROTOCOLS[name](bench)
+    experts: list[dict[str, str]] = []
+    if name in REMEASURED:
+        experts = bench.describe_instrument()
+    if name == "sync":
+        model = bench.describe_models()["syncnet"]
+        experts = [{"name": model["name"], "hash": model["hash"]}]
+    date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    rows = [
+        replace(row, stamp={"protocol": name, "experts": experts, **stamp, "date": date})
+        for row in rows
+    ]
+    write_rows(path, rows)
+    print(f"{name}: {len(rows)} numbers in {time.monotonic() - started:.1f} s")
+    return rows
+
+
+def _draw(bench: Workbench, folder: Path) -> None:
+    """Sheets and videos; each is drawn again only after another configuration."""
+    marker = bench.cache / "drawn"
+    if marker.is_file():
+        return
+    shutil.rmtree(folder / "sheets", ignore_errors=True)
+    shutil.rmtree(folder / "videos", ignore_errors=True)
+    common: dict[str, Any] = {"clips": bench.clips, "num_rows": bench.settings.num_sheet_rows}
+    drawings: Iterable[tuple[str, str, Callable[..., None]]] = (
+        ("self_reenactment", "1_self_reenactment.png", sheets.self_reenactment_sheet),
+        ("cross_reenactment", "2_cross_reenactment.png", sheets.cross_reenactment_sheet),
+        ("swaps", "3_swaps.png", sheets.swap_sheet),
+    )
+    for protocol, name, draw in drawings:
+        if protocol in bench.settings.protocols:
+            draw(folder / "sheets" / name, autoencoder=bench.autoencoder, **common)
+    if "generated" in bench.settings.protocols:
+        videos = bench.videos
+        sheets.generated_sheet(folder / "sheets" / "4_generated.png", videos=videos, **common)
+        sheets.mouth_curves(
+            folder / "sheets" / "5_mouth_opening.png",
+            instrument=bench.instrument,
+            videos=videos,
+            batch_size=bench.settings.batch_size,
+            **common,
+        )
+        sheets.sample_videos(
+            folder / "videos",
+            clips=bench.clips,
+            videos=videos,
+            num_videos=bench.settings.num_videos,
+        )
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.touch()

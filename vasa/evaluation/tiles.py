@@ -1,0 +1,72 @@
+"""Labelled grids of pictures, for sheets that people look at."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from einops import rearrange
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+TILE_PX = 128
+GAP_PX = 4
+FONT_PX = 13
+HEADER_PX = 22
+PAPER = (255, 255, 255)
+INK = (40, 44, 52)
+
+
+def to_picture(image: Tensor) -> Image.Image:
+    """`c h w` in [0, 1] as a tile, enlarged smoothly."""
+    pixels = (rearrange(image, "c h w -> h w c").clamp(0, 1) * 255).round().byte().cpu().numpy()
+    return Image.fromarray(pixels).resize((TILE_PX, TILE_PX), Image.Resampling.BICUBIC)
+
+
+def difference(result: Tensor, target: Tensor) -> Tensor:
+    """|result - target| x 4 as a picture, `c h w`: a quarter of the range is full white."""
+    return ((result - target).abs() * 4).clamp(0, 1)
+
+
+def grid(rows: Sequence[Sequence[Tensor | None]], *, header: Sequence[str]) -> Image.Image:
+    """Pictures `c h w` in rows, with a word above each column; None leaves a blank."""
+    num_columns = max(len(row) for row in rows)
+    width = num_columns * (TILE_PX + GAP_PX) + GAP_PX
+    height = HEADER_PX + len(rows) * (TILE_PX + GAP_PX) + GAP_PX
+    sheet = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(size=FONT_PX)
+    for column, word in enumerate(header):
+        middle = GAP_PX + column * (TILE_PX + GAP_PX) + TILE_PX / 2
+        draw.text((middle, HEADER_PX / 2 + 1), word, fill=INK, font=font, anchor="mm")
+    for row, pictures in enumerate(rows):
+        for column, image in enumerate(pictures):
+            if image is not None:
+                corner = (
+                    GAP_PX + column * (TILE_PX + GAP_PX),
+                    HEADER_PX + GAP_PX + row * (TILE_PX + GAP_PX),
+                )
+                sheet.paste(to_picture(image), corner)
+    return sheet
+
+
+def save_png(path: Path, picture: Image.Image) -> None:
+    """Writes a PNG, aside and then in place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    picture.save(part, format="PNG", optimize=True)
+    part.replace(path)
+
+
+def side_by_side(panels: Sequence[np.ndarray], *, tile_px: int) -> np.ndarray:
+    """Videos uint8 `t h w 3` beside each other, enlarged to `tile_px`, cut to the shortest."""
+    length = min(len(panel) for panel in panels)
+    frames = []
+    for index in range(length):
+        tiles = [
+            np.asarray(
+                Image.fromarray(panel[index]).resize((tile_px, tile_px), Image.Resampling.BICUBIC)
+            )
+            for panel in panels
+        ]
+        frames.append(np.concatenate(tiles, axis=1))
+    return np.stack(frames)

@@ -1,0 +1,205 @@
+"""What protocols share: clips, networks and generated videos, each made once and only if needed."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vasa.data.schema import SPLITS
+from vasa.data.shards import read_index
+from vasa.evaluation.clips import EvaluationClip, load_clips
+from vasa.evaluation.measuring import Instrument
+from vasa.evaluation.protocols.probes import random_twin
+from vasa.evaluation.results import Bootstrap
+from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
+from vasa.models.checkpoint import load_model, model_hash
+from vasa.types import InputError
+
+Track = Callable[[Iterable], Iterable]
+Talker = Callable[[Tensor, Tensor, int], Tensor]
+"""Picture `c h w`, audio `n`, seed -> generated frames, uint8 `t c h w`."""
+
+
+class Workbench:
+    """Loads on first use.
+
+    Args:
+        settings: of the evaluation.
+        inputs: folders of data and runs.
+        seed: of everything random.
+        cache: folder that keeps generated videos between starts.
+        track: wraps long loops (a progress bar).
+        pretrained: the measuring expert of real faces; None: the run `expert`.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: EvaluationSettings,
+        inputs: EvaluationInputs,
+        seed: int,
+        cache: Path,
+        track: Track,
+        pretrained: Any | None,
+    ) -> None:
+        self.settings = settings
+        self.inputs = inputs
+        self.seed = seed
+        self.cache = cache
+        self.track = track
+        self.pretrained = pretrained
+        self.bootstrap = Bootstrap(num_resamples=settings.num_resamples, seed=seed)
+
+    def required(self, role: str) -> Path:
+        """The folder of a role.
+
+        Raises:
+            InputError: it was not given.
+        """
+        path = getattr(self.inputs, role)
+        if path is None:
+            raise InputError(
+                f"this evaluation needs {role}=RUN (a finished run folder); give it, or leave its "
+                "protocols out with evaluation.protocols=[...]"
+            )
+        return path
+
+    @cached_property
+    def autoencoder(self) -> Any:
+        return load_model(self.inputs.stage1).requires_grad_(False)
+
+    @cached_property
+    def random_autoencoder(self) -> Any:
+        folder = self.inputs.stage1 / "model"
+        folder = folder if folder.is_dir() else self.inputs.stage1
+        arguments = json.loads((folder / "config.json").read_text())
+        arguments.pop("_target_")
+        return random_twin(
+            self.autoencoder, build=lambda: type(self.autoencoder)(**arguments), seed=self.seed
+        )
+
+    @cached_property
+    def instrument(self) -> Instrument:
+        if self.pretrained is not None:
+            return self.pretrained
+        return load_model(self.required("expert")).requires_grad_(False)
+
+    @cached_property
+    def syncnet(self) -> Any:
+        return load_model(self.required("syncnet")).requires_grad_(False)
+
+    @cached_property
+    def clips(self) -> list[EvaluationClip]:
+        """The held-out clips."""
+        return self._load(self.settings.split, self.settings.num_clips)
+
+    @cached_property
+    def probe_clips(self) -> tuple[list[EvaluationClip], list[EvaluationClip]]:
+        """Clips that probes are fitted on, and others that their penalty is chosen on.
+
+        A set without a val split gives every fourth of its training people for that.
+        """
+        settings = self.settings
+        splits = set(read_index(self.inputs.data)["split"])
+        train = self._load("train", settings.probe_train_clips)
+        if "val" in splits:
+            return train, self._load("val", settings.probe_val_clips)
+        held_back = set(sorted({clip.speaker for clip in train})[::4])
+        return (
+            [clip for clip in train if clip.speaker not in held_back],
+            [clip for clip in train if clip.speaker in held_back],
+        )
+
+    def _load(self, split: str, num_clips: int) -> list[EvaluationClip]:
+        assert split in SPLITS, f"no split {split!r}"
+        clips = list(
+            load_clips(
+                self.inputs.data,
+                split=split,
+                num_clips=num_clips,
+                max_seconds=self.settings.max_seconds,
+                image_size_px=getattr(self.autoencoder, "image_size", None),
+            )
+        )
+        if not clips:
+            raise InputError(
+                f"expected usable clips of split {split!r} in {self.inputs.data}, found none"
+            )
+        return clips
+
+    @cached_property
+    def videos(self) -> list[Tensor]:
+        """Each held-out clip's first frame saying its audio, uint8 `t c h w`; kept on disk."""
+        folder = self.cache / "generated"
+        folder.mkdir(parents=True, exist_ok=True)
+        videos = []
+        for index, clip in enumerate(self.track(self.clips)):
+            path = folder / f"{index:03d}.npz"
+            if not path.is_file():
+                frames = self.talker(clip.source(), clip.audio, self.seed + index)
+                part = path.with_name(path.name + ".part")
+                with part.open("wb") as file:
+                    np.savez_compressed(file, frames=frames.cpu().numpy())
+                part.replace(path)
+            with np.load(path) as arrays:
+                videos.append(torch.from_numpy(arrays["frames"]))
+        return videos
+
+    @cached_property
+    def talker(self) -> Talker:
+        from vasa.evaluation.talker import load_talker
+
+        return load_talker(stage1=self.inputs.stage1, stage2=self.required("stage2"))
+
+    def describe_models(self) -> dict[str, dict[str, str]]:
+        """Name and hash of every network that a number depends on, by role."""
+        found = {}
+        for role in ("stage1", "stage2", "syncnet", "expert"):
+            path = getattr(self.inputs, role)
+            if path is not None:
+                found[role] = {
+                    "name": _model_name(path),
+                    "path": str(path),
+                    "hash": model_hash(path),
+                }
+        return found
+
+    def describe_instrument(self) -> list[dict[str, str]]:
+        """The experts behind re-measured numbers: `name` and `hash` of each."""
+        if self.pretrained is None:
+            path = self.required("expert")
+            return [{"name": _model_name(path), "hash": model_hash(path)}]
+        described = self.pretrained.describe()
+        return [
+            {"name": expert["name"], "hash": expert["sha256"]}
+            for expert in ([described] if isinstance(described, dict) else described)
+        ]
+
+    def identity(self) -> str:
+        """sha256 over all that decides the numbers: settings, seed, data index, networks."""
+        index = self.inputs.data / "index.parquet"
+        if not index.is_file():
+            read_index(self.inputs.data)
+        networks = {role: model["hash"] for role, model in self.describe_models().items()}
+        facts = {
+            "settings": vars(self.settings),
+            "seed": self.seed,
+            "data": hashlib.sha256(index.read_bytes()).hexdigest(),
+            "networks": networks,
+            "instrument": self.describe_instrument(),
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _model_name(path: Path) -> str:
+    folder = path / "model" if (path / "model").is_dir() else path
+    config = folder / "config.json"
+    if not config.is_file():
+        model_hash(path)  # raises with the right words
+    return json.loads(config.read_text())["_target_"].rsplit(".", 1)[-1]
