@@ -1,0 +1,96 @@
+"""loss(x, x) = 0, and each loss answers to what it is for."""
+
+import torch
+import torch.nn.functional as F
+
+from vasa.losses.cross_identity import cross_identity_loss
+from vasa.losses.motion_transfer import MotionTarget, motion_transfer_loss
+from vasa.losses.perceptual import perceptual_loss
+from vasa.losses.pose import pose_loss
+from vasa.losses.reconstruction import reconstruction_loss
+from vasa.losses.regions import region_weights
+from vasa.losses.transfer_consistency import transfer_consistency_loss
+from vasa.types import FaceMeasurements
+
+
+def features(image: torch.Tensor) -> list[torch.Tensor]:
+    return [image * 2 + 1, F.avg_pool2d(image, 2)]
+
+
+def pictures(count: int = 2) -> torch.Tensor:
+    return torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+def test_zero_at_equality():
+    x = pictures()
+    weights = torch.ones(2, 1, 16, 16)
+    pose = torch.randn(2, 6)
+    embedding = F.normalize(torch.randn(2, 8), dim=-1)
+    assert reconstruction_loss(x, x, weights) == 0
+    assert perceptual_loss(x, x, features) == 0
+    assert transfer_consistency_loss(x, x, features, perceptual_weight=1.0) == 0
+    assert pose_loss(pose, pose, torch.ones(2)) == 0
+    assert cross_identity_loss(embedding, embedding).abs() < 1e-6
+
+
+def test_closed_forms():
+    x = torch.zeros(1, 3, 4, 4)
+    weights = torch.zeros(1, 1, 4, 4)
+    weights[..., 0, 0] = 16
+    target = torch.full_like(x, 0.5)
+    assert reconstruction_loss(x, target, weights) == 0.5
+    first, second = torch.eye(4)[:1], torch.eye(4)[1:2]
+    assert cross_identity_loss(first, second) == 1
+    assert cross_identity_loss(first, -first) == 2
+    far = torch.tensor([[0.2, 0, 0, 0, 0, 0]])  # two units: smooth L1 = 1.5, over six numbers
+    assert abs(pose_loss(far, torch.zeros(1, 6), torch.ones(1)) - 1.5 / 6) < 1e-6
+
+
+def test_invalid_labels_do_not_count():
+    pose = torch.randn(3, 6)
+    label = pose.clone()
+    label[1] += 5
+    assert pose_loss(pose, label, torch.tensor([1.0, 0.0, 1.0])) == 0
+    assert pose_loss(pose, label, torch.zeros(3)) == 0
+
+
+def measurements(pose: torch.Tensor) -> FaceMeasurements:
+    count = len(pose)
+    return FaceMeasurements(
+        identity=torch.zeros(count, 4),
+        pose=pose,
+        mouth=torch.full((count, 2), 0.3),
+        gaze=torch.zeros(count, 2),
+        blink=torch.zeros(count),
+        presence=torch.zeros(count),
+    )
+
+
+def test_motion_transfer_is_zero_when_measured_as_asked():
+    pose = torch.randn(3, 6)
+    asked = {"mouth": torch.full((3, 2), 0.3), "gaze": torch.zeros(3, 2), "blink": torch.zeros(3)}
+    target = MotionTarget(pose=pose, valid=torch.ones(3), **asked)
+    assert motion_transfer_loss(measurements(pose), target) == 0
+    assert motion_transfer_loss(measurements(pose + 0.1), target) > 0.05
+
+
+def test_consistency_moves_the_first_picture():
+    x = pictures().requires_grad_()
+    other = pictures().flip(0)
+    transfer_consistency_loss(x, other, features, perceptual_weight=1.0).backward()
+    assert x.grad is not None and x.grad.abs().sum() > 0
+
+
+def test_region_weights_stress_mouth_and_eyes():
+    landmarks = torch.zeros(1, 68, 2)
+    landmarks[:, 48:68] = torch.tensor([[0.0, 0.5]]) + torch.linspace(-0.2, 0.2, 20)[:, None]
+    landmarks[:, 36:42] = torch.tensor([-0.4, -0.3])
+    landmarks[:, 42:48] = torch.tensor([0.4, -0.3])
+    weights = region_weights(landmarks, 32, mouth=8.0, eyes=4.0)
+    assert weights.shape == (1, 1, 32, 32)
+    assert abs(weights.mean() - 1) < 1e-5
+    mouth, eye, corner = weights[0, 0, 24, 16], weights[0, 0, 11, 9], weights[0, 0, 0, 0]
+    assert mouth > eye > corner
+    assert abs(mouth / corner - 9) < 0.5
+    plain = region_weights(landmarks, 32, mouth=0.0, eyes=0.0)
+    torch.testing.assert_close(plain, torch.ones(1, 1, 32, 32))

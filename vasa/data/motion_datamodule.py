@@ -1,0 +1,199 @@
+"""Windows of motion and audio for stage 2.
+
+Shapes: b batch, w frames of the window, k previous frames, m motion, f audio features.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vasa.data.controls import head_distance, main_gaze, mean_emotion
+from vasa.data.motion_shards import MotionClip, MotionSetInfo, read_motion_clip, read_statistics
+from vasa.data.order import step_rng
+from vasa.data.shards import read_index
+from vasa.data.step_datamodule import Batch, StepDataModule
+from vasa.types import InputError
+
+
+class MotionDataModule(StepDataModule):
+    """Batches of windows with the frames before them.
+
+    A batch: `motion` `b w m`, `audio` `b w f`, `frame_mask` `b w` (the rest is padding),
+    `loss_mask` `b w` (frames whose labels can be trusted), `motion_pre` `b k m`, `audio_pre`
+    `b k f`, `pre_mask` `b k` (frames that exist), `gaze` `b 2`, `distance` `b 1`, `emotion` `b 8`.
+    All values are in plain units; the model standardises.
+
+    Clips shorter than a window are padded. Unspecified in the paper: gaze, distance and emotion
+    are those of the window and not of the whole clip, so that they may change in a long clip.
+
+    Args:
+        root: motion-shard set.
+        split: the split to train on.
+        val_split: the split of the validation windows.
+        batch_size: windows in a batch.
+        window: w.
+        num_previous: k.
+        min_frames: frames of a clip in a window at least; shorter clips are left out.
+        num_val_windows: validation windows at most.
+        seed: of the order.
+        num_steps: training steps in all.
+        num_workers: loader processes.
+        cache_gb: memory for clips.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        split: str,
+        val_split: str,
+        batch_size: int,
+        window: int,
+        num_previous: int,
+        min_frames: int,
+        num_val_windows: int,
+        seed: int,
+        num_steps: int,
+        num_workers: int,
+        cache_gb: float,
+    ) -> None:
+        super().__init__(num_steps=num_steps, num_workers=num_workers)
+        self.root = Path(root)
+        self.split = split
+        self.val_split = val_split
+        self.batch_size = batch_size
+        self.window = window
+        self.num_previous = num_previous
+        self.min_frames = min_frames
+        self.num_val_windows = num_val_windows
+        self.seed = seed
+        self.info = MotionSetInfo.read(self.root)
+        table = read_index(self.root, split=split)
+        self.table = table[table["frames"] >= min_frames].reset_index(drop=True)
+        if self.table.empty:
+            raise InputError(
+                f"expected clips of {min_frames} frames or more in split {split!r} of "
+                f"{self.root}, the longest has {table['frames'].max()}"
+            )
+        self._rows = list(self.table.itertuples())
+        frames = self.table["frames"].to_numpy()
+        self._chances = frames / frames.sum()
+        self._cache: dict[int, MotionClip] = {}
+        self._budget = int(cache_gb * 2**30)
+
+    def expect(
+        self, *, stage1_hash: str | None, audio: str, num_motion: int, num_audio_features: int
+    ) -> None:
+        """Refuse a set that the model to be trained cannot speak.
+
+        Args:
+            stage1_hash: of the stage-1 net that will decode; None: whichever made the set.
+            audio: name of the audio encoder.
+            num_motion: m.
+            num_audio_features: f.
+
+        Raises:
+            InputError: the set was made by another stage-1 net or audio encoder.
+        """
+        if stage1_hash is not None and stage1_hash != self.info.stage1_hash:
+            raise InputError(
+                f"expected motion made by the stage-1 model {stage1_hash[:8]}, {self.root} was "
+                f"made by {self.info.stage1_hash[:8]}; run `vasa encode` again with this stage1"
+            )
+        wanted = {"audio": audio, "num_motion": num_motion, "num_audio_features": num_audio_features}
+        found = {
+            "audio": self.info.audio_name,
+            "num_motion": self.info.num_motion,
+            "num_audio_features": self.info.num_audio_features,
+        }
+        for name, value in wanted.items():
+            if value != found[name]:
+                raise InputError(
+                    f"expected motion shards with {name} = {value} (module.model.{name}), "
+                    f"{self.root} has {found[name]}"
+                )
+
+    def statistics(self) -> dict[str, np.ndarray]:
+        """Means and deviations of the train split, by name."""
+        return read_statistics(self.root)
+
+    def batch_at(self, step: int) -> Batch:
+        """The batch of a step: clips drawn by their length, then a place in each."""
+        rng = step_rng(self.seed, step, "motion-batch")
+        clips = rng.choice(len(self._rows), size=self.batch_size, p=self._chances)
+        samples = []
+        for index in clips:
+            clip = self._clip(int(index))
+            samples.append(self.window_of(clip, start=self._draw_start(rng, len(clip.motion))))
+        return _stack(samples)
+
+    def validation_batch(self) -> Batch | None:
+        """The first window and one with previous frames of held-out clips; None if there are none.
+
+        The same windows each time, from clips spread over the split.
+        """
+        try:
+            table = read_index(self.root, split=self.val_split)
+        except InputError:
+            return None
+        rows = list(table[table["frames"] >= self.min_frames].itertuples())
+        if not rows:
+            return None
+        chosen = np.linspace(0, len(rows) - 1, min(len(rows), self.num_val_windows // 2))
+        samples = []
+        for index in np.unique(chosen.round().astype(int)):
+            clip = read_motion_clip(self.root, rows[index])
+            last = self._last_start(len(clip.motion))
+            samples += [self.window_of(clip, start=start) for start in sorted({0, last})]
+        return _stack(samples)
+
+    def window_of(self, clip: MotionClip, *, start: int) -> dict[str, np.ndarray]:
+        """The window from frame `start` on, padded to w, with the k frames before it."""
+        stop = min(start + self.window, len(clip.motion))
+        labels = clip.labels
+        trusted = labels.valid[start:stop]
+        judged = trusted if trusted.any() else np.ones_like(trusted)
+        before = np.arange(start - self.num_previous, start)
+        return {
+            "motion": _pad(clip.motion[start:stop], self.window),
+            "audio": _pad(clip.audio[start:stop], self.window),
+            "frame_mask": np.arange(self.window) < stop - start,
+            "loss_mask": _pad(trusted, self.window),
+            "motion_pre": clip.motion[before.clip(0)],
+            "audio_pre": clip.audio[before.clip(0)],
+            "pre_mask": before >= 0,
+            "gaze": main_gaze(labels.gaze[start:stop][judged]),
+            "distance": head_distance(labels.pose[start:stop][judged]),
+            "emotion": mean_emotion(labels.emotion[start:stop][judged]),
+        }
+
+    def _draw_start(self, rng: np.random.Generator, num_frames: int) -> int:
+        return int(rng.integers(self._last_start(num_frames) + 1))
+
+    def _last_start(self, num_frames: int) -> int:
+        """The last place of a window: whole windows, or enough to have all previous frames."""
+        room = num_frames - self.min_frames
+        return max(0, num_frames - self.window, min(self.num_previous, room))
+
+    def _clip(self, index: int) -> MotionClip:
+        if index in self._cache:
+            return self._cache[index]
+        clip = read_motion_clip(self.root, self._rows[index])
+        size = clip.motion.nbytes + clip.audio.nbytes
+        if size <= self._budget:
+            self._budget -= size
+            self._cache[index] = clip
+        return clip
+
+
+def _pad(values: np.ndarray, length: int) -> np.ndarray:
+    missing = length - len(values)
+    return np.pad(values, ((0, missing), *[(0, 0)] * (values.ndim - 1)))
+
+
+def _stack(samples: list[dict[str, np.ndarray]]) -> Batch:
+    return {
+        name: torch.from_numpy(np.stack([sample[name] for sample in samples]))
+        for name in samples[0]
+    }

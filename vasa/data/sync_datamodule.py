@@ -1,0 +1,102 @@
+"""Spans of clips with their sound, for SyncNet."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vasa.data.clip_store import ClipStore, StoredClip
+from vasa.data.order import step_rng
+from vasa.data.schema import SAMPLES_PER_FRAME
+from vasa.data.step_datamodule import Batch, StepDataModule
+from vasa.types import InputError
+
+
+class SyncDataModule(StepDataModule):
+    """Batches of `b` spans of `t` frames, of different people where the set has as many.
+
+    A batch: `frames` uint8 `b t 3 h w`; `audio` float32 `b 640t`; the two start together.
+
+    Args:
+        root: face-shard set.
+        split: the split to train on.
+        batch_size: clips in a batch.
+        span_frames: consecutive frames of each; shorter clips are left out.
+        seed: of the order.
+        num_steps: training steps in all.
+        num_workers: loader processes.
+        cache_gb: memory for decoded clips.
+        held_out_split: the split to measure on; null for none.
+        held_out_clips: clips of it, at most.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        split: str,
+        batch_size: int,
+        span_frames: int,
+        seed: int,
+        num_steps: int,
+        num_workers: int,
+        cache_gb: float,
+        held_out_split: str | None,
+        held_out_clips: int,
+    ) -> None:
+        super().__init__(num_steps=num_steps, num_workers=num_workers)
+        self.root = Path(root)
+        self.split = split
+        self.batch_size = batch_size
+        self.span_frames = span_frames
+        self.seed = seed
+        self.cache_gb = cache_gb
+        self.held_out_split = held_out_split
+        self.held_out_clips = held_out_clips
+        self._store: ClipStore | None = None
+
+    @property
+    def store(self) -> ClipStore:
+        """The decoded clips, opened at first use (in the loader's process)."""
+        if self._store is None:
+            self._store = self._open(self.split)
+            if len(self._store) == 0:
+                raise InputError(
+                    f"expected clips of at least {self.span_frames} frames in split "
+                    f"{self.split!r} of {self.root}, found none; lower data.span_frames"
+                )
+        return self._store
+
+    def batch_at(self, step: int) -> Batch:
+        """The batch of a step: a function of (seed, step) alone."""
+        rng = step_rng(self.seed, step, "sync-batch")
+        groups = self.store.table.groupby("speaker").indices
+        by_speaker = [groups[name] for name in self.store.speakers]
+        repeats = -(-self.batch_size // len(by_speaker))
+        speakers = np.concatenate([rng.permutation(len(by_speaker)) for _ in range(repeats)])
+        frames, audio = [], []
+        for speaker in speakers[: self.batch_size]:
+            clip = self.store[int(rng.choice(by_speaker[speaker]))]
+            start = int(rng.integers(len(clip.frames) - self.span_frames + 1))
+            end = start + self.span_frames
+            frames.append(clip.frames[start:end].transpose(0, 3, 1, 2))
+            audio.append(clip.audio[start * SAMPLES_PER_FRAME : end * SAMPLES_PER_FRAME])
+        return {
+            "frames": torch.from_numpy(np.stack(frames)),
+            "audio": torch.from_numpy(np.stack(audio).astype(np.float32)),
+        }
+
+    def held_out(self) -> Iterator[StoredClip]:
+        """Whole clips of held-out people, spread over the split; the same at every call."""
+        if self.held_out_split is None:
+            return
+        store = self._open(self.held_out_split)
+        count = min(self.held_out_clips, len(store))
+        for index in np.linspace(0, len(store) - 1, count).round().astype(int):
+            yield store[int(index)]
+
+    def _open(self, split: str) -> ClipStore:
+        return ClipStore(
+            self.root, split=split, cache_gb=self.cache_gb, min_frames=self.span_frames
+        )

@@ -1,0 +1,115 @@
+"""Volume warps: rigid by head pose, non-rigid by an offset field, and how they are composed.
+
+Coordinates of a volume `b c d h w` are (x, y, z) in [-1, 1], edge to edge (align_corners=False),
+in the axes of `rotation`. A grid `b d h w 3` says where each output voxel is read from.
+Convention, decided once: fields are offsets, not coordinates; a posed volume is the canonical one
+under p = exp(log_scale) R q + (tx, ty, 0). Canonical -> posed: read at the inverse of p.
+Posed -> canonical: read at p.
+"""
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor
+
+from vasa.geometry.rotation import rotation_from_angles
+
+
+def identity_grid(depth: int, height: int, width: int, *, device: torch.device) -> Tensor:
+    """The grid that leaves a volume as it is, `1 d h w 3`."""
+
+    def centres(count: int) -> Tensor:
+        return (torch.arange(count, device=device, dtype=torch.float32) * 2 + 1) / count - 1
+
+    z, y, x = torch.meshgrid(centres(depth), centres(height), centres(width), indexing="ij")
+    return torch.stack((x, y, z), dim=-1)[None]
+
+
+def _translation(pose: Tensor) -> Tensor:
+    return F.pad(pose[:, 3:5], (0, 1))
+
+
+def pose_points(points: Tensor, pose: Tensor) -> Tensor:
+    """Head coordinates to the picture's: p = exp(log_scale) R q + (tx, ty, 0).
+
+    Args:
+        points: `b n 3` or `1 n 3`.
+        pose: yaw, pitch, roll, tx, ty, log scale, `b 6`.
+    """
+    rotation = rotation_from_angles(pose[:, :3])
+    posed = torch.einsum("b i j, b n j -> b n i", rotation, points.expand(len(pose), -1, -1))
+    return posed * pose[:, 5].exp()[:, None, None] + _translation(pose)[:, None]
+
+
+def unpose_points(points: Tensor, pose: Tensor) -> Tensor:
+    """The inverse of `pose_points`: q = exp(-log_scale) R^T (p - t)."""
+    rotation = rotation_from_angles(pose[:, :3])
+    moved = points.expand(len(pose), -1, -1) - _translation(pose)[:, None]
+    unposed = torch.einsum("b j i, b n j -> b n i", rotation, moved)
+    return unposed * (-pose[:, 5]).exp()[:, None, None]
+
+
+def sample_volume(volume: Tensor, grid: Tensor) -> Tensor:
+    """Read a volume `b c d h w` at a grid `b d h w 3`, trilinear, edges continued."""
+    return F.grid_sample(volume, grid.to(volume.dtype), padding_mode="border", align_corners=False)
+
+
+def warp_to_canonical(volume: Tensor, pose: Tensor, offsets: Tensor) -> Tensor:
+    """Posed volume to canonical space: inverse rigid, then non-rigid (MegaPortraits eq. 1).
+
+    Both are read in one interpolation: canonical(q) = posed(p(q + offsets(q))).
+
+    Args:
+        volume: posed volume `b c d h w`.
+        pose: `b 6`.
+        offsets: non-rigid field on canonical voxels, `b 3 d h w`.
+    """
+    depth, height, width = volume.shape[-3:]
+    moved = identity_grid(depth, height, width, device=volume.device) + rearrange(
+        offsets, "b xyz d h w -> b d h w xyz"
+    )
+    points = pose_points(rearrange(moved, "b d h w xyz -> b (d h w) xyz"), pose)
+    grid = rearrange(points, "b (d h w) xyz -> b d h w xyz", d=depth, h=height, w=width)
+    return sample_volume(volume, grid)
+
+
+def warp_from_canonical(volume: Tensor, pose: Tensor, offsets: Tensor) -> Tensor:
+    """Canonical volume to a pose: non-rigid, then rigid (MegaPortraits eq. 3).
+
+    posed(p) = canonical(q + offsets(q)) with q the head coordinates of p; only the smooth
+    field is interpolated twice, the appearance once.
+
+    Args:
+        volume: canonical volume `b c d h w`, or `1 c d h w` for all poses.
+        pose: `b 6`.
+        offsets: non-rigid field on canonical voxels, `b 3 d h w`.
+    """
+    depth, height, width = volume.shape[-3:]
+    base = identity_grid(depth, height, width, device=volume.device)
+    points = unpose_points(rearrange(base, "b d h w xyz -> b (d h w) xyz"), pose)
+    grid = rearrange(points, "b (d h w) xyz -> b d h w xyz", d=depth, h=height, w=width)
+    moved = grid + rearrange(sample_volume(offsets, grid), "b xyz d h w -> b d h w xyz")
+    return sample_volume(volume.expand(len(pose), -1, -1, -1, -1), moved)
+
+
+def frontal_grid(pose: Tensor, size: int, *, extent: float, depth: float) -> Tensor:
+    """Where to read a picture so that a bowl-shaped face appears frontal and centred.
+
+    Unspecified in the paper: MegaPortraits crops the driver before its expression encoder; this
+    crop also undoes the rotation for a face taken as the paraboloid
+    z = -depth (1 - (x^2 + y^2) / extent^2), so that less of the pose is left to be seen.
+
+    Args:
+        pose: `b 6`.
+        size: pixels a side.
+        extent: half side of the crop in head units.
+        depth: how far the middle of the face stands before the head's centre, in head units.
+
+    Returns:
+        2D sampling grid in [-1, 1], `b size size 2`.
+    """
+    flat = identity_grid(1, size, size, device=pose.device)[0, 0, ..., :2] * extent
+    bowl = (1 - flat.square().sum(-1, keepdim=True) / extent**2).clamp(min=0)
+    head = torch.cat((flat, -depth * bowl), dim=-1)
+    points = pose_points(rearrange(head, "h w xyz -> 1 (h w) xyz"), pose)
+    return rearrange(points[..., :2], "b (h w) xy -> b h w xy", h=size)

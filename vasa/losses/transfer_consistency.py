@@ -1,0 +1,26 @@
+"""VASA-1's pose and dynamics transfer consistency (sec. 3.1, item 3 of the losses)."""
+
+from torch import Tensor
+
+from vasa.losses.perceptual import Features, perceptual_loss
+
+
+def transfer_consistency_loss(
+    posed: Tensor, animated: Tensor, features: Features, *, perceptual_weight: float
+) -> Tensor:
+    """Discrepancy of two pictures that must be the same.
+
+    Frame j given the pose of i, and frame i given the dynamics of j:
+    I_hat(j <- pose_i) = D(V_j, id_j, pose_i, dyn_j); I_hat(i <- dyn_j) = D(V_i, id_i, pose_i,
+    dyn_j). Unspecified in the paper: the discrepancy; here L1 plus a perceptual distance, the
+    latter with its gradient into `posed` alone.
+
+    Args:
+        posed: I_hat(j <- pose_i), `b 3 h w`.
+        animated: I_hat(i <- dyn_j), `b 3 h w`.
+        features: the perceptual distance's network.
+        perceptual_weight: weight of the perceptual part against L1.
+    """
+    return (posed - animated).abs().mean() + perceptual_weight * perceptual_loss(
+        posed, animated, features
+    )
