@@ -1,0 +1,174 @@
+"""A run that is killed and run again is the run that was never killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from vasa.models.checkpoint import load_model
+from vasa.training.config import check_keys
+from vasa.training.runner import train
+from vasa.types import InputError
+
+TOY = Path(__file__).with_name("toy.py")
+sys.path.insert(0, str(TOY.parent))
+
+from toy import ToyNet, toy_config  # noqa: E402
+
+
+def run_toy(*overrides: str, kill: bool) -> int:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    if kill:
+        environment["TOY_KILL"] = "1"
+    done = subprocess.run(
+        [sys.executable, str(TOY), *overrides], env=environment, capture_output=True, timeout=120
+    )
+    return done.returncode
+
+
+def weights_of(run_dir: Path) -> dict[str, torch.Tensor]:
+    return load_file(run_dir / "model" / "model.safetensors")
+
+
+def metrics_of(run_dir: Path) -> list[dict]:
+    lines = [json.loads(text) for text in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "time_s"} for line in lines]
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(cfg=toy_config(f"run_dir={tmp_path_factory.mktemp('run') / 'whole'}"))
+
+
+@pytest.mark.parametrize(
+    ("stop", "num_workers"), [(signal.SIGKILL, 0), (signal.SIGKILL, 2), (signal.SIGTERM, 2)]
+)
+def test_killed_and_resumed_is_bit_identical(whole_run, tmp_path, stop, num_workers):
+    run_dir = tmp_path / "run"
+    overrides = [f"run_dir={run_dir}", f"data.num_workers={num_workers}"]
+    overrides += ["module.kill_at=7", f"module.kill_signal={int(stop)}"]
+    first = run_toy(*overrides, kill=True)
+    assert first == (-int(signal.SIGKILL) if stop == signal.SIGKILL else 128 + int(stop))
+    assert not (run_dir / "done.json").exists()
+    consumed = torch.load(run_dir / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    assert consumed == (7 if stop == signal.SIGKILL else 8)
+    assert run_toy(*overrides, kill=False) == 0
+    expected, found = weights_of(whole_run), weights_of(run_dir)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert metrics_of(run_dir) == metrics_of(whole_run)
+    assert len(json.loads((run_dir / "env.json").read_text())["starts"]) == 2
+
+
+def test_run_folder_is_complete(whole_run):
+    files = {str(path.relative_to(whole_run)) for path in whole_run.rglob("*") if path.is_file()}
+    assert files == {
+        "config.yaml",
+        "overrides.txt",
+        "env.json",
+        "metrics.jsonl",
+        "checkpoints/last.ckpt",
+        "model/model.safetensors",
+        "model/config.json",
+        "samples/grey_0000006.png",
+        "samples/grey_0000012.png",
+        "done.json",
+    }
+    assert [line["step"] for line in metrics_of(whole_run)] == [5, 10, 12]
+    assert {"train/loss", "train/gradient_norm", "train/learning_rate"} < set(
+        metrics_of(whole_run)[0]
+    )
+
+
+def test_exported_weights_are_the_average(whole_run):
+    checkpoint = torch.load(whole_run / "checkpoints" / "last.ckpt", weights_only=True)
+    average = checkpoint["callbacks"]["ModelEma"]["average"]
+    net = load_model(whole_run)
+    assert isinstance(net, ToyNet)
+    assert not net.training
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, average[name])
+        assert not torch.equal(value, checkpoint["state_dict"][f"model.{name}"])
+
+
+def test_killed_after_the_last_step_only_exports(whole_run, tmp_path):
+    run_dir = tmp_path / "run"
+    train(cfg=toy_config(f"run_dir={run_dir}"))
+    before = weights_of(run_dir)
+    for name in ("done.json", "model/model.safetensors"):
+        (run_dir / name).unlink()
+    train(cfg=toy_config(f"run_dir={run_dir}"))
+    after = weights_of(run_dir)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_complete_run_is_not_made_again(whole_run, capsys):
+    stamp = (whole_run / "done.json").stat().st_mtime_ns
+    train(cfg=toy_config(f"run_dir={whole_run}", "log_every=1"))
+    assert "already complete" in capsys.readouterr().err
+    assert (whole_run / "done.json").stat().st_mtime_ns == stamp
+
+
+def test_folder_of_another_configuration_is_refused(whole_run):
+    with pytest.raises(InputError, match=r"module\.lr: 0\.01 there, 0\.02 now"):
+        train(cfg=toy_config(f"run_dir={whole_run}", "module.lr=0.02"))
+
+
+def test_loss_that_is_no_number_ends_the_run(tmp_path):
+    cfg = toy_config(f"run_dir={tmp_path / 'run'}", "module.nan_from=5", "max_nonfinite_steps=2")
+    with pytest.raises(FloatingPointError, match="step 6.*train/loss = nan"):
+        train(cfg=cfg)
+    checkpoint = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
+    assert all(value.isfinite().all() for value in checkpoint["state_dict"].values())
+
+
+def test_failing_mirror_does_not_end_the_run(tmp_path, monkeypatch, capsys):
+    import wandb
+
+    def fail(**_: object) -> None:
+        raise RuntimeError("no network")
+
+    monkeypatch.setattr(wandb, "init", fail)
+    train(cfg=toy_config(f"run_dir={tmp_path / 'run'}", "logger.kind=auto", "max_steps=2"))
+    assert "wandb offline did not start" in capsys.readouterr().err
+    assert (tmp_path / "run" / "done.json").is_file()
+
+
+def test_wandb_offline_keeps_one_id(tmp_path, monkeypatch):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    train(cfg=toy_config(f"run_dir={tmp_path / 'run'}", "logger.kind=wandb", "max_steps=2"))
+    assert len((tmp_path / "run" / "wandb_id.txt").read_text()) == 12
+    assert list((tmp_path / "run" / "wandb").glob("offline-run-*"))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("max_step=3", "nothing reads.*nearest: max_steps"),
+        ("trainer.precison=16", "nothing reads.*nearest: precision"),
+        ("module.lrr=1", "no argument of vasa.toy.ToyModule.*nearest: lr"),
+        ("module.model.widht=1", "no argument of vasa.toy.ToyNet.*nearest: width"),
+        ("module.model._target_=os.system", "expected a class of vasa"),
+        ("module.model._target_=vasa.toy.Nothing", "does not exist"),
+        ("max_steps=???", "must be given: max_steps"),
+    ],
+)
+def test_misspellings_are_refused(change, expected):
+    with pytest.raises(InputError, match=expected):
+        check_keys(toy_config(change))
+
+
+def test_missing_argument_is_refused():
+    cfg = toy_config()
+    del cfg.module["lr"]
+    with pytest.raises(InputError, match="module lacks lr"):
+        check_keys(cfg)
+
+
+def test_key_that_an_experiment_reads_itself_is_accepted():
+    check_keys(toy_config("width=8", "module.model.width=${width}"))

@@ -1,0 +1,107 @@
+"""The `vasa` command: one table from a command's name to its module.
+
+Each module is an ordinary `@hydra.main` program, so overrides, multirun, launchers and shell
+completion work as Hydra documents them. This file adds only what Hydra leaves open: the table,
+one clear line for a user's mistake (exit code 2), and no litter in the working folder.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from vasa import __version__
+from vasa.types import InputError
+
+COMMANDS = {
+    "synth": "make the embedded synthetic talking-face set, with ground truth",
+    "prep": "turn a folder of raw clips into face shards",
+    "train": "train what experiment=... names (stage1/*, stage2/*, syncnet/*, ...)",
+    "encode": "turn face shards and a stage-1 model into motion shards",
+    "generate": "one image and one sound file to a talking video",
+    "evaluate": "measure models and videos, with controls, into results.jsonl",
+    "report": "runs and results to one HTML page and Markdown",
+    "bench": "measure the speed of each part on this machine",
+}
+
+# Hydra's own folders and log files stay out of the user's working folder. The sweep folder is
+# fixed because every process of a distributed job must name the same one.
+HYDRA_DEFAULTS = {
+    "hydra.run.dir": ".",
+    "hydra.output_subdir": "null",
+    "hydra.sweep.dir": "runs/multirun",
+    "hydra.sweep.subdir": "${hydra.job.num}",
+    "hydra/job_logging": "stdout",
+    "hydra/hydra_logging": "none",
+}
+
+
+def usage() -> str:
+    """What `vasa --help` prints."""
+    rows = "\n".join(f"  {name:<10}{about}" for name, about in COMMANDS.items())
+    return (
+        "usage: vasa <command> [key=value ...]\n\n"
+        f"commands:\n{rows}\n\n"
+        "vasa <command> --help     what it does and its configuration\n"
+        "vasa <command> --cfg job  the configuration it would run with\n"
+        "vasa --version            the version"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: command and overrides; those of the process when None.
+
+    Returns:
+        Exit code: 0 all done, 1 a bug (with its traceback), 2 the user's mistake, 130 interrupted.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0 if words else 2
+    if words[0] == "--version":
+        print(f"vasa {__version__}")
+        return 0
+    command, overrides = words[0], words[1:]
+    if command not in COMMANDS:
+        expected = ", ".join(COMMANDS)
+        return _complain(f"there is no command {command!r}; expected one of: {expected}")
+    return _run(command, overrides)
+
+
+def _run(command: str, overrides: list[str]) -> int:
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from vasa.cli.mistakes import explain
+
+    module = importlib.import_module(f"vasa.cli.{command}")
+    if {"--help", "-h"} & set(overrides):
+        print((module.__doc__ or "").strip(), end="\n\n")
+    given = {word.split("=", 1)[0].lstrip("+~") for word in overrides}
+    extra = [f"{key}={value}" for key, value in HYDRA_DEFAULTS.items() if key not in given]
+    argv_before, os.environ["HYDRA_FULL_ERROR"] = sys.argv, "1"
+    # A distributed launcher starts its other processes by argv[0]: the module is a program too.
+    sys.argv = [module.__file__ or command, *overrides, *extra]
+    try:
+        module.main()
+    except InputError as error:
+        return _complain(str(error))
+    except (HydraException, OmegaConfBaseException) as error:
+        text = explain(error=error, command=command, overrides=overrides)
+        if text is None:
+            raise
+        return _complain(text)
+    except KeyboardInterrupt:
+        print("vasa: interrupted", file=sys.stderr)
+        return 130
+    finally:
+        sys.argv = argv_before
+    return 0
+
+
+def _complain(text: str) -> int:
+    print(f"vasa: {' '.join(text.split())}", file=sys.stderr)
+    return 2

@@ -1,0 +1,1 @@
+"""LightningModules and the one runner: batch -> model -> losses -> log. No formula lives here."""

@@ -1,0 +1,138 @@
+"""The run folder: what a run is, where it stands, and what it left.
+
+config.yaml overrides.txt env.json metrics.jsonl checkpoints/last.ckpt model/ samples/ and, only
+when all of it was done, done.json.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from vasa.training.config import flat
+from vasa.types import InputError
+
+PACKAGES = ("vasa", "torch", "torchvision", "torchaudio", "lightning", "hydra-core", "numpy")
+DIFF_LIMIT = 200_000
+
+
+class RunFolder:
+    """Paths and records of one run.
+
+    Args:
+        path: the folder; made by `open`.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.yaml"
+        self.metrics = self.path / "metrics.jsonl"
+        self.checkpoint = self.path / "checkpoints" / "last.ckpt"
+        self.model = self.path / "model"
+        self.samples = self.path / "samples"
+        self.done = self.path / "done.json"
+
+    def is_complete(self) -> bool:
+        """Whether all of the run was done."""
+        return self.done.is_file()
+
+    def check_same(self, config: dict[str, Any]) -> None:
+        """Refuse a folder that holds another run.
+
+        Raises:
+            InputError: naming the keys that differ.
+        """
+        if not self.config.is_file():
+            return
+        before, now = flat(yaml.safe_load(self.config.read_text())), flat(config)
+        differing = sorted(
+            key for key in before | now if before.get(key, "unset") != now.get(key, "unset")
+        )
+        if differing:
+            shown = "; ".join(
+                f"{key}: {before.get(key, 'unset')} there, {now.get(key, 'unset')} now"
+                for key in differing[:8]
+            )
+            raise InputError(
+                f"{self.path} holds a run of another configuration ({shown}); "
+                "give another run_dir, or remove that folder"
+            )
+
+    def open(
+        self, *, config: dict[str, Any], overrides: Sequence[str], environment: dict[str, Any]
+    ) -> None:
+        """Make the folder and write down what is run; starts of a continued run are added up."""
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.config, yaml.safe_dump(config, sort_keys=False))
+        write_atomically(self.path / "overrides.txt", "".join(f"{word}\n" for word in overrides))
+        record = self.path / "env.json"
+        starts = json.loads(record.read_text())["starts"] if record.is_file() else []
+        environment = {**environment, "starts": [*starts, environment["started_at"]]}
+        write_atomically(record, json.dumps(environment, indent=2) + "\n")
+
+    def finish(self, record: dict[str, Any]) -> None:
+        """Say that all of it was done."""
+        write_atomically(self.done, json.dumps(record, indent=2) + "\n")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """The whole text or the file as it was."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(text)
+    aside.replace(path)
+
+
+def describe_environment(*, device: str) -> dict[str, Any]:
+    """Commit, uncommitted changes, versions, machine and command line of this process."""
+    clone = Path(__file__).resolve().parents[2]
+    commit = _git(clone, "rev-parse", "HEAD").strip() if (clone / ".git").exists() else ""
+    diff = _git(clone, "diff", "HEAD") if commit else ""
+    return {
+        "command": ["vasa", *sys.argv[1:]] if sys.argv[0].endswith(".py") else sys.argv,
+        "commit": commit or None,
+        "is_dirty": bool(diff),
+        "diff": diff[:DIFF_LIMIT],
+        "versions": {"python": platform.python_version(), **_versions()},
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cpu_count": len(os.sched_getaffinity(0)),
+        "threads": torch.get_num_threads(),
+        "device": device,
+        "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _git(clone: Path, *words: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(clone), *words], capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
