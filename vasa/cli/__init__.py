@@ -5,10 +5,12 @@ completion work as Hydra documents them. This file adds only what Hydra leaves o
 one clear line for a user's mistake (exit code 2), and no litter in the working folder.
 """
 
+import contextlib
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from vasa import __version__
 from vasa.types import InputError
@@ -86,7 +88,8 @@ def _run(command: str, overrides: list[str]) -> int:
     # A distributed launcher starts its other processes by argv[0]: the module is a program too.
     sys.argv = [module.__file__ or command, *overrides, *extra]
     try:
-        module.main()
+        with contextlib.redirect_stderr(_WithoutPreface(sys.stderr)):  # type: ignore[type-var]
+            module.main()
     except InputError as error:
         return _complain(str(error))
     except (HydraException, OmegaConfBaseException) as error:
@@ -100,6 +103,21 @@ def _run(command: str, overrides: list[str]) -> int:
     finally:
         sys.argv = argv_before
     return 0
+
+
+class _WithoutPreface:
+    """stderr without the line that Hydra writes before every exception, a user's mistake too."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        if text.startswith("Error executing job with overrides"):
+            return len(text)
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _complain(text: str) -> int:

@@ -132,8 +132,12 @@ def _check_signature(*, where: str, node: dict[str, Any]) -> None:
         raise InputError(f"{where}._target_ is {path!r}; expected a class of vasa or torch")
     try:
         target = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"{where}._target_ is {path!r}, which does not exist: {error}") from error
+    except ModuleNotFoundError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise  # something that the module itself needs: not the user's mistake
+        raise InputError(f"{where}._target_ is {path!r}, which does not exist") from error
+    except AttributeError as error:
+        raise InputError(f"{where}._target_ is {path!r}, which does not exist") from error
     parameters = inspect.signature(target).parameters
     given = {key for key in node if not re.fullmatch(r"_\w+_", key)}
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
