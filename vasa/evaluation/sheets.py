@@ -55,7 +55,7 @@ def cross_reenactment_sheet(
     for clip in chosen:
         source = clip.source()
         rows.append([source, *reenact(autoencoder, source, drivers, batch_size=len(drivers))])
-    save_png(path, grid(rows, header=["source ↓   driver →", *[""] * len(drivers)]))
+    save_png(path, grid(rows, header=["source ↓  driver →", *[""] * len(drivers)]))
 
 
 def swap_sheet(

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 from einops import rearrange
+from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 TILE_PX = 128
 GAP_PX = 4
-FONT_PX = 13
+FONT_PX = 12
 HEADER_PX = 22
 PAPER = (255, 255, 255)
 INK = (40, 44, 52)
@@ -34,7 +35,8 @@ def grid(rows: Sequence[Sequence[Tensor | None]], *, header: Sequence[str]) -> I
     height = HEADER_PX + len(rows) * (TILE_PX + GAP_PX) + GAP_PX
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=FONT_PX)
+    # Pillow's own font has no arrows; matplotlib ships one that has.
+    font = ImageFont.truetype(findfont("DejaVu Sans"), size=FONT_PX)
     for column, word in enumerate(header):
         middle = GAP_PX + column * (TILE_PX + GAP_PX) + TILE_PX / 2
         draw.text((middle, HEADER_PX / 2 + 1), word, fill=INK, font=font, anchor="mm")

@@ -174,5 +174,5 @@ def test_bootstrap_width_is_the_standard_error() -> None:
 
 
 def test_a_metric_without_clips_says_so() -> None:
-    with pytest.raises(RuntimeError, match="no clip"):
+    with pytest.warns(UserWarning), pytest.raises(RuntimeError, match="no clip"):
         MeanOverClips().compute()

@@ -80,7 +80,7 @@ def cross_reenactment(
             metric=f"cross_reenactment/{name}",
             measured=metric,
             control=control[name],
-            control_name="a random driver (every other clip)",
+            control_name="random drivers (every other clip)",
             split=split,
             unit="r" if name == "mouth_correlation" else "deg",
             note="re-measured from the result, against the driver's label",
@@ -92,7 +92,7 @@ def cross_reenactment(
             "identity_similarity",
             to_source,
             to_others,
-            "another identity (all other people)",
+            "another identity: all other people",
             True,
         ),
         (

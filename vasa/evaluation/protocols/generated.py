@@ -19,7 +19,7 @@ from vasa.evaluation.protocols.pairing import unrelated
 from vasa.evaluation.results import Bootstrap, ResultRow
 from vasa.geometry.rotation import rotation_angle_between, rotation_from_angles
 
-SHUFFLED = "the same video against the audio of every other clip"
+SHUFFLED = "shuffled audio: every other clip's"
 
 
 def mean_pose_change(pose: Tensor) -> Tensor:
@@ -129,7 +129,7 @@ def generated(
             "identity_similarity",
             identity,
             identity_others if identity_others.statistics else None,
-            "another identity (all other people)",
+            "another identity: all other people",
             "cosine",
             None,
             "to the source picture; ",

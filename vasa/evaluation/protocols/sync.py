@@ -22,7 +22,7 @@ from vasa.evaluation.metrics.sync import (
 from vasa.evaluation.protocols.pairing import unrelated
 from vasa.evaluation.results import Bootstrap, ResultRow
 
-SHUFFLED = "the audio of every other clip"
+SHUFFLED = "shuffled audio: every other clip's"
 CHANCE = "chance"
 
 
@@ -123,7 +123,7 @@ class SyncScores:
                 "aligned_distance",
                 self.aligned,
                 self.misaligned,
-                "shifted audio (mean of shifts beyond 2 frames)",
+                "shifted audio: mean beyond ±2 frames",
                 "distance",
                 False,
                 "distance at shift 0",

@@ -56,7 +56,7 @@ def duration(seconds: float) -> str:
 
 
 def _stamps(rows: Sequence[ResultRow], name: str) -> str:
-    values = dict.fromkeys(str(row.stamp.get(name)) for row in rows if row.stamp.get(name))
+    values = dict.fromkeys(str(row.stamp[name]) for row in rows if row.stamp.get(name) is not None)
     return "; ".join(values) or "unknown"
 
 
