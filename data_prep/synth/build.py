@@ -70,9 +70,10 @@ def _clips(specs: list[ClipSpec], *, workers: int):
     if workers == 1:
         yield from map(make_clip, specs)
         return
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_one_thread
-    ) as pool:
+    # a clean server process imports once and forks the workers
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["data_prep.synth.clip"])
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
         ahead = 4 * workers
         waiting = [pool.submit(make_clip, spec) for spec in specs[:ahead]]
         for i in range(len(specs)):

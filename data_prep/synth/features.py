@@ -5,6 +5,7 @@ surface under each pixel, `pixel` the size of a picture's pixel in head units (e
 `ray` the viewing direction in head coordinates, along which hidden parts (teeth, eyeball) shift.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,10 +114,10 @@ def draw_eyes(
     radius = 0.145
     px, py = (x - side * lids.x) / radius, y / radius
     theta, phi = float(state.gaze[0]), float(state.gaze[1])
-    gx, gy = -np.sin(theta) * np.cos(phi), np.sin(phi)
+    gx, gy = -math.sin(theta) * math.cos(phi), math.sin(phi)
     away = np.sqrt((px - gx) ** 2 + (py - gy) ** 2 + 1e-9) * radius
     size = who.iris_size
-    white = np.array([0.93, 0.91, 0.90]) * (0.92 + 0.08 * max(who.skin))
+    white = [c * (0.92 + 0.08 * max(who.skin)) for c in (0.93, 0.91, 0.90)]
     shade = 1.0 - 0.42 * np.exp(-(np.maximum(y - upper, 0.0) / 0.022)) - 0.18 * clipped**2
     ring = away / size
     tint = np.clip(0.72 + 0.55 * ring * (1.0 - ring) + 0.25 * py, 0.3, 1.3)
@@ -191,7 +192,10 @@ def draw_mouth(
         row[index] += on_lip * (value * (1.0 + 0.07 * patch.noise[index]) - row[index])
     normal = patch.normal
     normal[1][index] += on_lip * 0.8 * (round_y - normal[1][index])
-    normal[0][index] += on_lip * (0.25 + 0.5 * shape.bulge) * inside_width
+    normal[0][index] += on_lip * (0.2 + 0.3 * shape.bulge) * inside_width
+    length = np.sqrt(sum(row[index] ** 2 for row in normal))
+    for row in normal:
+        row[index] /= length
     patch.gloss[index] += (
         on_lip * np.where(is_upper, 0.1, 0.9) * np.exp(-(((across - 0.45) / 0.25) ** 2))
     )
@@ -208,7 +212,7 @@ def draw_mouth(
     seam = (
         np.exp(-((v / (0.006 + 0.35 * pixel)) ** 2))
         * cover(beside, pixel)
-        * float(np.clip(1.5 - opened.max(), 0, 1))
+        * min(max(1.5 - float(opened.max()), 0.0), 1.0)
     )
     patch.light[index] *= 1.0 - 0.42 * seam
     keep = np.flatnonzero(opened > 0.0)

@@ -150,8 +150,17 @@ def draw_hair_shell(
     rough = 0.05 if style.thickness < 0.06 else 0.10
     edge = line - y + rough * (fan - 1.0)
     alpha = hit.alpha * np.clip(edge / max(view.pixel * 1.2, 0.02) + 0.5, 0.0, 1.0)
+    # no thin rim of the far side beside the face
+    ray = [float(v) for v in view.rotation[2]]
+    facing = -sum(n * r for n, r in zip(hit.normal, ray, strict=True))
+    alpha = alpha * (1.0 - smoothstep(y, -0.25, -0.1) * (1.0 - smoothstep(facing, 0.1, 0.3)))
     alpha = alpha * (hit.depth < canvas.depth[hit.index] + 0.03)
-    shadow = 0.35 * np.exp(-np.maximum(-edge, 0.0) / 0.05) * (hit.alpha - alpha) * (edge < 0)
+    shadow = (
+        0.35
+        * np.exp(-np.maximum(-edge, 0.0) / 0.05)
+        * (hit.alpha - alpha)
+        * ((edge < 0) & (z < -0.25))
+    )
     canvas.colour[:, hit.index] *= 1.0 - shadow * (canvas.region[hit.index] != 0)
     keep = np.flatnonzero(alpha > 0.0)
     if not keep.size:

@@ -20,8 +20,8 @@ half size is 1 at log scale 0). Colours are RGB in [0, 1].
 | hair_volume | 0.9 to 1.15 | size of the hair's shell |
 | hair_part | -0.35 to 0.35 | where the parting is |
 | eye_spacing | 0.225 to 0.265 | x of an eye's centre |
-| eye_width | 0.115 to 0.145 | half length of the eye slit |
-| eye_height | 0.042 to 0.068 | height of the upper lid's arch |
+| eye_width | 0.12 to 0.145 | half length of the eye slit |
+| eye_height | 0.044 to 0.076 | height of the upper lid's arch |
 | eye_tilt | -0.02 to 0.035 | outer corner higher (+) |
 | iris | RGB | |
 | iris_size | 0.052 to 0.062 | radius |
@@ -171,7 +171,7 @@ def sample_identity(*, seed: int, person: int) -> Identity:
     male = masculine > 0.5
     melanin, redness = float(rng.beta(1.1, 1.5)), uni(-1.0, 1.0)
     skin = _skin(melanin=melanin, redness=redness)
-    weights = np.array([4, 4, 4, 3, 2, 1.5, 1.5, 1, 0.7]) * np.where(
+    weights = np.array([3, 3, 4, 4, 4, 3, 2.5, 1.5, 1]) * np.where(
         np.arange(9) < 3, 1.0, (1.0 - melanin) ** 1.5 + 0.02
     )
     hair = np.array(_HAIR_COLOURS[rng.choice(9, p=weights / weights.sum())]) * uni(0.85, 1.15)
@@ -215,8 +215,8 @@ def sample_identity(*, seed: int, person: int) -> Identity:
         hair_volume=uni(0.92, 1.12),
         hair_part=uni(-0.35, 0.35),
         eye_spacing=uni(0.225, 0.265),
-        eye_width=uni(0.116, 0.142),
-        eye_height=uni(0.046, 0.07) - 0.008 * masculine,
+        eye_width=uni(0.12, 0.145),
+        eye_height=uni(0.052, 0.076) - 0.008 * masculine,
         eye_tilt=uni(-0.018, 0.032),
         iris=_colour(
             np.array(_IRIS_COLOURS[rng.choice(6, p=iris_weights / iris_weights.sum())])

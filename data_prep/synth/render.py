@@ -9,18 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_prep.synth.canvas import Canvas, View, Window, hit_ellipsoid, make_view
+from data_prep.synth.canvas import Canvas, View, hit_ellipsoid, make_view
 from data_prep.synth.features import Patch, draw_brows, draw_eyes, draw_mouth
 from data_prep.synth.hair import draw_hair_mass, draw_hair_shell
 from data_prep.synth.identity import Identity
-from data_prep.synth.shape import CROWN, GRID, X_RANGE, Y_BOTTOM, Y_TOP, make_tables, smoothstep
+from data_prep.synth.shape import CROWN, make_tables, smoothstep
 from data_prep.synth.state import FaceState, MouthShape, jaw_map, mouth_shape
+from data_prep.synth.surface import HEIGHTS, hit_head
 
 REGIONS = ("background", "skin", "hair", "eyes", "brows", "lips", "mouth", "clothes")
 _SKIN, _CLOTHES = 1, 7
-_LOW = 1.25  # the table of heights reaches below the rest chin, for the dropped jaw
-_ROWS = 448
-_STEPS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +82,7 @@ class Renderer:
         rows = corner[0] * (1 - down) + corner[1] * down  # w 2 3
         picture = rows[:, :1] * (1 - across[None, :, None]) + rows[:, 1:] * across[None, :, None]
         self._background = np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32)
-        self._height = self.tables.height.ravel()
         self._fine = self.tables.fine.ravel()
-        self._heights = np.linspace(Y_TOP, _LOW, _ROWS)
 
     def render(self, state: FaceState) -> Rendered:
         """One picture of the person in this state."""
@@ -131,7 +127,7 @@ class Renderer:
     def _neck(self, canvas: Canvas, *, view: View, jaw: float) -> None:
         """Neck and shoulders, which stay upright while the head turns."""
         who = self.who
-        base = view.project(np.array([0.0, 0.50, 0.22]))
+        base = [float(v) for v in view.project(np.array([0.0, 0.50, 0.22]))]
         scale = view.scale
         window = canvas.window(left=-1.0, right=1.0, top=base[1], bottom=1.0)
         if window is None:
@@ -199,24 +195,22 @@ class Renderer:
         )
         if window is None:
             return
-        rest = np.interp(self._heights, jaw_map(self.who, shape.jaw, self._heights), self._heights)
-        found = self._search(window, view=view, rest=rest)
-        index, alpha, depth, x, y, z, cell, back = found
-        if not index.size:
+        rest = np.interp(HEIGHTS, jaw_map(self.who, shape.jaw, HEIGHTS), HEIGHTS)
+        hit = hit_head(window, view=view, tables=self.tables, rest=rest)
+        if not hit.index.size:
             return
-        rows = self.tables.surface.take(cell, axis=0)
-        columns = np.ascontiguousarray(rows.T)
+        columns = np.ascontiguousarray(self.tables.surface.take(hit.cell, axis=0).T)
         normal = columns[:3]
-        normal[2] *= back
+        normal[2] *= hit.facing
         patch = Patch(
-            x=x,
-            y=y,
+            x=hit.point[0],
+            y=hit.point[1],
             normal=normal,
             albedo=columns[3:6],
             gloss=columns[6],
-            light=np.ones_like(x),
-            region=np.full(index.size, _SKIN, np.uint8),
-            noise=self._fine.take(cell),
+            light=np.ones_like(hit.depth),
+            region=np.full(hit.index.size, _SKIN, np.uint8),
+            noise=self._fine.take(hit.cell),
         )
         ray = [float(v) for v in view.rotation[2]]
         who = self.who
@@ -230,76 +224,6 @@ class Renderer:
         colour = lighting.shade(
             normal=normal, albedo=patch.albedo, gloss=patch.gloss, light=patch.light
         )
-        canvas.over(index, alpha, colour, patch.region)
-        canvas.depth[index[alpha > 0.5]] = depth[alpha > 0.5]
-
-    def _search(self, window: Window, *, view: View, rest: np.ndarray):
-        """Meet the head's surface along each ray.
-
-        With H, a, c, z0 looked up at the last point, the ray meets an ellipse in closed form; the
-        point moves there, by secant steps once two are known.
-
-        Returns:
-            pixel index, coverage, depth, head x, y, z, table cell, and +1 in front or -1 behind.
-        """
-        columns = [
-            np.interp(rest, np.linspace(Y_TOP, Y_BOTTOM, GRID), self.tables.profile[:, i])
-            for i in range(3)
-        ]
-        inverse_a = (1.0 / columns[0] ** 2).astype(np.float32)
-        inverse_c = (1.0 / columns[1] ** 2).astype(np.float32)
-        centre = columns[2].astype(np.float32)
-        row_of = (
-            np.clip((rest - Y_TOP) / (Y_BOTTOM - Y_TOP) * (GRID - 1) + 0.5, 0, GRID - 1).astype(
-                np.int32
-            )
-            * GRID
-        )
-        x0, y0, z0 = window.origins(view)
-        dx, dy, dz = (float(v) for v in view.rotation[2])
-        scale_y, scale_x = (_ROWS - 1) / (_LOW - Y_TOP), (GRID - 1) / (2 * X_RANGE)
-
-        def meet(k):
-            row = ((y0 + k * dy - Y_TOP) * scale_y + 0.5).astype(np.int32)
-            np.clip(row, 0, _ROWS - 1, out=row)
-            column = ((x0 + k * dx + X_RANGE) * scale_x + 0.5).astype(np.int32)
-            np.clip(column, 0, GRID - 1, out=column)
-            cell = row_of.take(row) + column
-            ia, ic = inverse_a.take(row), inverse_c.take(row)
-            w0 = z0 - centre.take(row) - self._height.take(cell)
-            square = ia * (dx * dx) + ic * (dz * dz)
-            xa, wc = x0 * ia, w0 * ic
-            across = xa * dx + wc * dz
-            across /= square
-            inner = x0 * xa + w0 * wc - 1.0 - across * across * square
-            met = -across - np.sqrt(np.maximum(-inner, 0.0) / square)
-            return met, inner, cell, w0
-
-        k = np.full_like(x0, -0.55)
-        met = meet(k)[0]
-        residual = met - k
-        step = residual
-        for _ in range(_STEPS - 2):
-            last, before = residual, step
-            k = k + step
-            residual = meet(k)[0] - k
-            change = last - residual
-            step = np.where(
-                np.abs(change) > 0.05 * np.abs(before),
-                residual * before / np.where(change == 0, 1, change),
-                residual,
-            )
-            step = np.clip(step, -0.3, 0.3)
-        k = k + step
-        _, inner, cell, w0 = meet(k)
-        high = len(window.ys)
-        field = np.minimum(inner, 0.3).reshape(high, -1)
-        slope = np.zeros_like(field)
-        slope[:, 1:] += np.abs(field[:, 1:] - field[:, :-1])
-        slope[1:] += np.abs(field[1:] - field[:-1])
-        alpha = np.clip(0.5 - (field / np.maximum(slope, 1e-3)).ravel(), 0.0, 1.0)
-        keep = np.flatnonzero(alpha > 0.0)
-        depth = k[keep]
-        back = np.where(w0[keep] + depth * dz > 0, np.float32(-1), np.float32(1))
-        x, y, z = (o[keep] + depth * d for o, d in ((x0, dx), (y0, dy), (z0, dz)))
-        return window.index[keep], alpha[keep], depth, x, y, z, cell[keep], back
+        canvas.over(hit.index, hit.alpha, colour, patch.region)
+        solid = hit.alpha > 0.5
+        canvas.depth[hit.index[solid]] = hit.depth[solid]

@@ -16,6 +16,8 @@ GRID = 384
 X_RANGE = 0.78
 Y_TOP, Y_BOTTOM = -0.95, 1.05
 CROWN, CHIN = -0.82, 0.78
+_JAW_Y = 0.48
+CRANIUM_Y, CRANIUM_Z, CRANIUM_RADII = -0.20, 0.02, (0.592, 0.62, 0.675)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +25,7 @@ class HeadTables:
     """Tables of one person; rows run over y, columns over x.
 
     Attributes:
-        profile: a(y), c(y), z0(y), `g 3`.
+        profile: a(y), c(y), z0(y), and how far y is beyond crown or chin, `g 4`.
         height: H, `g g`.
         surface: rest normal (3), albedo (3), gloss, `g*g 7`.
         fine: hair-like noise along x, `g g` in [-1, 1].
@@ -79,32 +81,28 @@ def _profile(who: Identity, y: np.ndarray) -> np.ndarray:
     chin = CHIN + who.chin_length
     jaw = wide * who.jaw_width
     knots = [
-        # y, a, c, z0
-        (CROWN, 0.0, 0.0, 0.02),
-        (-0.79, 0.215, 0.27, 0.02),
-        (-0.72, 0.36, 0.44, 0.02),
-        (-0.60, 0.49, 0.58, 0.02),
-        (-0.42, 0.575, 0.655, 0.02),
-        (-0.20, wide * 0.5 + 0.298, 0.675, 0.02),
+        # y, a, c, z0; the first continues the cranium's ellipsoid
+        (CRANIUM_Y - 0.001, CRANIUM_RADII[0], CRANIUM_RADII[2], 0.02),
+        (CRANIUM_Y + 0.001, CRANIUM_RADII[0], CRANIUM_RADII[2], 0.02),
         (0.0, wide + 0.005, 0.665, 0.01),
         (0.18, wide * 0.985, 0.64, 0.0),
         (0.34, 0.50 * wide + 0.47 * jaw, 0.60, -0.02),
-        (0.48, 0.93 * jaw, 0.53, -0.07),
-        (0.58, 0.55 * jaw + 0.55 * who.chin_width, 0.45, -0.13),
-        (0.58 + 0.45 * (chin - 0.58), 0.12 * jaw + 1.02 * who.chin_width, 0.35, -0.21),
-        (0.58 + 0.75 * (chin - 0.58), 0.86 * who.chin_width, 0.24, -0.30),
-        (0.58 + 0.93 * (chin - 0.58), 0.50 * who.chin_width, 0.13, -0.36),
-        (chin, 0.0, 0.0, -0.38),
+        (_JAW_Y, 0.93 * jaw, 0.53, -0.07),
     ]
+    # below the jaw's corner both axes close like an ellipse, blunter for a wide chin
+    power = 1.3 + 7.5 * (who.chin_width - 0.2)
+    for t in (0.15, 0.3, 0.45, 0.6, 0.72, 0.82, 0.9, 0.96, 1.0):
+        front, behind = -0.60 + 0.08 * t, 0.46 - 0.74 * t**1.2
+        half = 0.5 * (behind - front) * (1.0 - t**6) ** 0.5
+        width = 0.93 * jaw * (1.0 - t**power) ** 0.6
+        knots.append((_JAW_Y + t * (chin - _JAW_Y), width, half, front + half))
     columns = np.array(knots).T
-    shape = np.stack(
-        [PchipInterpolator(columns[0], c)(np.clip(y, CROWN, chin)) for c in columns[1:]], -1
-    )
-    # beyond crown and chin the section shrinks to nothing
-    shape[:, :2] = np.maximum(shape[:, :2], 0.012)
-    outside = np.maximum(np.maximum(CROWN - y, y - chin), 0.0)[:, None]
-    shape[:, :2] = shape[:, :2] / (1.0 + 40.0 * outside)
-    return shape
+    fit = [PchipInterpolator(columns[0], c) for c in columns[1:]]
+    shape = np.stack([f(np.clip(y, CRANIUM_Y, chin)) for f in fit], -1)
+    up = np.clip((CRANIUM_Y - y) / CRANIUM_RADII[1], 0.0, 1.0)
+    shape[:, :2] = np.maximum(shape[:, :2] * np.sqrt(1.0 - up**2)[:, None], 0.012)
+    beyond = np.maximum(np.maximum(CROWN - y, y - chin + 0.018), 0.0)
+    return np.concatenate([shape, beyond[:, None]], -1)
 
 
 def _height(who: Identity, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -164,7 +162,7 @@ def _albedo(who: Identity, x: np.ndarray, y: np.ndarray, rng: np.random.Generato
     tip = who.nose_length
     shade = 0.20 * _bump(side, y, at=(who.eye_spacing - 0.05, -0.055), size=(0.12, 0.04))
     shade += 0.16 * _bump(side, y, at=(who.eye_spacing, 0.085), size=(0.11, 0.022))
-    shade += 0.22 * _bump(side, y, at=(0.0, tip + 0.085), size=(who.nose_width * 1.1, 0.03))
+    shade += 0.12 * _bump(side, y, at=(0.0, tip + 0.085), size=(who.nose_width * 1.1, 0.03))
     shade += 0.18 * _bump(side, y, at=(who.nose_width * 1.3, tip + 0.03), size=(0.026, 0.045))
     fold = side - (who.nose_width * 1.35 + 0.55 * (y - tip))
     along = smoothstep(y, tip, tip + 0.05) * (
@@ -176,7 +174,7 @@ def _albedo(who: Identity, x: np.ndarray, y: np.ndarray, rng: np.random.Generato
     )
     nostril = _bump(side, y, at=(who.nose_width * 0.48, tip + 0.055), size=(0.026, 0.014))
     colour *= 1.0 - np.clip(shade, 0, 0.6)[..., None] * np.array([0.85, 1.0, 1.0])
-    return colour * (1.0 - 0.8 * np.clip(1.3 * nostril, 0, 1)[..., None])
+    return colour * (1.0 - 0.6 * np.clip(1.2 * nostril, 0, 1)[..., None])
 
 
 def make_tables(who: Identity) -> HeadTables:
@@ -186,25 +184,22 @@ def make_tables(who: Identity) -> HeadTables:
     xs = np.linspace(-X_RANGE, X_RANGE, GRID)
     y, x = np.meshgrid(ys, xs, indexing="ij")
     profile = _profile(who, ys)
-    a, c, z0 = (profile[:, i : i + 1] for i in range(3))
+    a, c, z0, _ = (profile[:, i : i + 1] for i in range(4))
     inside = np.clip(1.0 - (x / a) ** 2, 0.0, 1.0)
     height = _height(who, x, y) * smoothstep(inside, 0.0, 0.45)
     root = np.sqrt(np.maximum(inside, 1e-3))
-    depth = z0 + height - c * root
     step_y, step_x = ys[1] - ys[0], xs[1] - xs[0]
-    height_x = np.gradient(height, step_x, axis=1)
-    # the normal of the front: gradient of F, pointing out of the head
+    height_y, height_x = np.gradient(height, step_y, step_x)
+    a_y, c_y, z0_y = (np.gradient(v, step_y, axis=0) for v in (a, c, z0))
+    # the normal of the front: the gradient of F at z = z0 + H - c root
     normal_x = 2 * x / a**2 + 2 * root / c * height_x
+    normal_y = (
+        2 * root / c * (z0_y + height_y) - 2 * (1 - root**2) * a_y / a - 2 * root**2 * c_y / c
+    )
     normal_z = -2 * root / c
-    profile_y = np.gradient(depth, step_y, axis=0)
-    normal_y = -normal_z * profile_y
-    edge = smoothstep(inside, 0.02, 0.25)
-    normal_y = normal_y * edge
-    top = smoothstep(-y, 0.55, 0.80)
-    normal_y = normal_y - 3.0 * top
     normal = np.stack([normal_x, normal_y, normal_z], -1)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
-    gloss = 0.5 + 0.5 * _bump(np.abs(x), y, at=(0.0, who.nose_length - 0.02), size=(0.05, 0.08))
+    gloss = 0.3 + 0.6 * _bump(np.abs(x), y, at=(0.0, who.nose_length - 0.02), size=(0.05, 0.08))
     gloss = gloss + 0.25 * _bump(np.abs(x), y, at=(0.0, -0.35), size=(0.3, 0.12))
     surface = np.concatenate([normal, _albedo(who, x, y, rng), gloss[..., None]], -1)
     fine = np.clip(

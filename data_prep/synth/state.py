@@ -88,7 +88,14 @@ def mouth_shape(who: Identity, state: FaceState) -> MouthShape:
     jaw = gap * (0.78 - 0.55 * float(state.teeth))
     rounding, tuck = float(state.rounding), float(state.tuck)
     feel = [float(v) for v in state.emotion]
-    bend = -0.045 * feel[1] + 0.035 * feel[2] + 0.012 * feel[4] + 0.02 * feel[5] + 0.015 * feel[6]
+    bend = (
+        -0.012
+        - 0.045 * feel[1]
+        + 0.035 * feel[2]
+        + 0.012 * feel[4]
+        + 0.02 * feel[5]
+        + 0.015 * feel[6]
+    )
     thin = 1.0 - 0.35 * min(gap / 0.25, 1.0) * (1.0 - rounding)
     return MouthShape(
         y=who.mouth_y + 0.012 * (feel[6] - feel[5]),

@@ -14,7 +14,7 @@ from data_prep.synth.speech import Phoneme
 
 _RATE_HZ = 200
 _WINDOW_S = 0.038
-_LEAD_S = 0.025
+_LEAD_S = 0.035
 
 
 @dataclass(frozen=True, kw_only=True)
