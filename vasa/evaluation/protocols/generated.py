@@ -78,6 +78,7 @@ def generated(
     own, shuffled = MouthAgreement(), MouthAgreement()
     spread, spread_real = MeanOverClips(), MeanOverClips()
     change, change_real = MeanOverClips(), MeanOverClips()
+    found, found_real = MeanOverClips(), MeanOverClips()
     identity, identity_others = IdentitySimilarity(), IdentitySimilarity()
     sources = [measure(instrument, clip.source()[None], batch_size=1).identity[0] for clip in clips]
     for index, (clip, video) in enumerate(zip(track(clips), videos, strict=True)):
@@ -91,6 +92,8 @@ def generated(
         spread_real.update(real.mouth[:, 0].std())
         change.update(mean_pose_change(seen.pose))
         change_real.update(mean_pose_change(real.pose))
+        found.update((seen.presence > 0).double().mean())
+        found_real.update((real.presence > 0).double().mean())
         identity.update(seen.identity, sources[index])
         with identity_others.one_unit():
             for other, stranger in enumerate(clips):
@@ -124,6 +127,15 @@ def generated(
             "deg/frame",
             None,
             "the paper's dP, nearer to real is better; ",
+        ),
+        (
+            "face_found",
+            found,
+            found_real,
+            "real clips",
+            "share",
+            True,
+            "frames in which the expert sees a face at all; ",
         ),
         (
             "identity_similarity",
