@@ -130,6 +130,8 @@ def test_loss_that_is_no_number_ends_the_run(tmp_path):
 def test_failing_mirror_does_not_end_the_run(tmp_path, monkeypatch, capsys):
     import wandb
 
+    monkeypatch.setenv("WANDB_MODE", "offline")
+
     def fail(**_: object) -> None:
         raise RuntimeError("no network")
 
@@ -141,6 +143,7 @@ def test_failing_mirror_does_not_end_the_run(tmp_path, monkeypatch, capsys):
 
 def test_wandb_offline_keeps_one_id(tmp_path, monkeypatch):
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
     train(cfg=toy_config(f"run_dir={tmp_path / 'run'}", "logger.kind=wandb", "max_steps=2"))
     assert len((tmp_path / "run" / "wandb_id.txt").read_text()) == 12
     assert list((tmp_path / "run" / "wandb").glob("offline-run-*"))
