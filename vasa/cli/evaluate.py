@@ -42,7 +42,7 @@ def main(cfg: DictConfig) -> None:
         output=Path(config["output"]),
         seed=config["seed"],
         environment={
-            "command": "vasa evaluate " + " ".join(environment["command"][1:]),
+            "command": " ".join(environment["command"]),
             "commit": environment["commit"],
             "is_dirty": environment["is_dirty"],
             "machine": f"{environment['processor']}, {environment['cpu_count']} CPUs",

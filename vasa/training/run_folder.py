@@ -97,7 +97,7 @@ def describe_environment(*, device: str) -> dict[str, Any]:
     commit = _git(clone, "rev-parse", "HEAD").strip() if (clone / ".git").exists() else ""
     diff = _git(clone, "diff", "HEAD") if commit else ""
     return {
-        "command": ["vasa", *sys.argv[1:]] if sys.argv[0].endswith(".py") else sys.argv,
+        "command": _command_line(),
         "commit": commit or None,
         "is_dirty": bool(diff),
         "diff": diff[:DIFF_LIMIT],
@@ -109,6 +109,15 @@ def describe_environment(*, device: str) -> dict[str, Any]:
         "device": device,
         "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def _command_line() -> list[str]:
+    """As the user typed it: a command's program is vasa/cli/<command>.py, Hydra's own keys are
+    the command's doing."""
+    program = Path(sys.argv[0])
+    words = [word for word in sys.argv[1:] if not word.startswith(("hydra.", "hydra/"))]
+    is_command = program.parent.name == "cli" and program.suffix == ".py"
+    return ["vasa", program.stem, *words] if is_command else [program.name, *words]
 
 
 def _versions() -> dict[str, str]:
