@@ -13,6 +13,25 @@ from vasa.types import InputError
 
 
 @dataclass(kw_only=True)
+class GenerationSettings:
+    """How talking videos are made for scoring; gaze and distance are those of `vasa generate`.
+
+    Attributes:
+        steps: evaluations of the motion model a window.
+        sampler: ddim or ddpm.
+        eta: ddim's share of fresh noise.
+        guidance: lambda of each condition (VASA-1 eq. 2).
+        start_blend_s: seconds from the source's pose to the generated one.
+    """
+
+    steps: int
+    sampler: str
+    eta: float
+    guidance: dict[str, float]
+    start_blend_s: float
+
+
+@dataclass(kw_only=True)
 class EvaluationSettings:
     """One file of conf/evaluation.
 
@@ -31,6 +50,7 @@ class EvaluationSettings:
         sync_shift_frames: of SyncNet's shifted-audio control.
         batch_size: frames at once.
         num_resamples: of the bootstrap.
+        generation: of talking videos.
         num_sheet_rows: rows of the sheets.
         num_videos: videos beside the results.
         criteria: `{metric, rule, bound}` that rows are judged by.
@@ -50,6 +70,7 @@ class EvaluationSettings:
     sync_shift_frames: int
     batch_size: int
     num_resamples: int
+    generation: GenerationSettings
     num_sheet_rows: int
     num_videos: int
     criteria: list[dict[str, Any]]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,11 @@ from vasa.evaluation.measuring import Instrument
 from vasa.evaluation.protocols.probes import random_twin
 from vasa.evaluation.results import Bootstrap
 from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
+from vasa.evaluation.talker import Talker, load_talker
 from vasa.models.checkpoint import load_model, model_hash
 from vasa.types import InputError
 
 Track = Callable[[Iterable], Iterable]
-Talker = Callable[[Tensor, Tensor, int], Tensor]
-"""Picture `c h w`, audio `n`, seed -> generated frames, uint8 `t c h w`."""
 
 
 class Workbench:
@@ -153,9 +153,13 @@ class Workbench:
 
     @cached_property
     def talker(self) -> Talker:
-        from vasa.evaluation.talker import load_talker
-
-        return load_talker(stage1=self.inputs.stage1, stage2=self.required("stage2"))
+        """Stage 1 and stage 2 together."""
+        return load_talker(
+            stage1=self.inputs.stage1,
+            stage2=self.required("stage2"),
+            settings=self.settings.generation,
+            batch_size=self.settings.batch_size,
+        )
 
     def describe_models(self) -> dict[str, dict[str, str]]:
         """Name and hash of every network that a number depends on, by role."""
@@ -188,7 +192,7 @@ class Workbench:
             read_index(self.inputs.data)
         networks = {role: model["hash"] for role, model in self.describe_models().items()}
         facts = {
-            "settings": vars(self.settings),
+            "settings": asdict(self.settings),
             "seed": self.seed,
             "data": hashlib.sha256(index.read_bytes()).hexdigest(),
             "networks": networks,
