@@ -65,7 +65,16 @@ def check_keys(cfg: DictConfig) -> None:
         own = [key for key in missing if key in read] or missing
         example = f"{own[0]}=VALUE"
         raise InputError(f"must be given: {', '.join(own)} (for instance {example})")
-    for where, node in _targets(OmegaConf.to_container(cfg, resolve=True), ""):
+    check_signatures(resolved(cfg))
+
+
+def check_signatures(config: dict[str, Any]) -> None:
+    """Names of all arguments in a configuration against the constructors they go to.
+
+    Raises:
+        InputError: naming the first that does not fit.
+    """
+    for where, node in _targets(config, ""):
         _check_signature(where=where, node=node)
 
 

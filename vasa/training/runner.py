@@ -54,7 +54,7 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
     mirrors = None
     try:
         average = ModelEma(decay=config["ema_decay"])
-        trainer = _trainer(config)
+        trainer = build_trainer(config)
         environment = describe_environment(device=str(trainer.strategy.root_device))
         if trainer.is_global_zero:
             folder.open(config=config, overrides=overrides, environment=environment)
@@ -124,7 +124,7 @@ def _export(
     )
 
 
-def _trainer(config: dict[str, Any]) -> lightning.Trainer:
+def build_trainer(config: dict[str, Any]) -> lightning.Trainer:
     """Lightning's Trainer; the end of the run is the end of the (finite) data."""
     settings = {key: value for key, value in config["trainer"].items() if key != "num_threads"}
     return lightning.Trainer(
