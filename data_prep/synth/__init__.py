@@ -1,1 +1,1 @@
-"""Embedded synthetic talking heads: rendered faces that speak real synthesised speech, with ground truth."""
+"""Embedded synthetic talking heads: rendered faces, real synthesised speech, ground truth."""

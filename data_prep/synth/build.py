@@ -40,7 +40,8 @@ def _check(
         raise InputError(f"expected fewer than 100000 people in a split, got {people}")
     if clips_per_person < 1 or workers < 1:
         raise InputError(
-            f"expected clips_per_person and workers of at least 1, got {clips_per_person} and {workers}"
+            "expected clips_per_person and workers of at least 1, "
+            f"got {clips_per_person} and {workers}"
         )
     if not 0.2 <= seconds <= 120:
         raise InputError(f"expected seconds from 0.2 to 120, got {seconds}")
@@ -137,8 +138,8 @@ def build_set(
     for mark in (done, started):
         if mark.is_file() and json.loads(mark.read_text())["hash"] != digest:
             raise InputError(
-                f"expected a new or empty folder, {output} holds a synthetic set made with other settings; "
-                "choose another output= or remove it"
+                f"expected a new or empty folder, {output} holds a synthetic set made with other "
+                "settings; choose another output= or remove it"
             )
     if done.is_file():
         return False

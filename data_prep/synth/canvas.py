@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from data_prep.synth.shape import clamp
 from vasa.geometry.rotation import rotation_from_angles
 
 
@@ -86,7 +87,7 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Hit:
-    """Where rays meet an ellipsoid: pixel index, depth, points `3 n`, unit normals `3 n`, coverage."""
+    """Where rays meet an ellipsoid: pixel, depth, points `3 n`, unit normals `3 n`, coverage."""
 
     index: np.ndarray
     depth: np.ndarray
@@ -121,7 +122,7 @@ def hit_ellipsoid(
     across = q[0] * d[0] + q[1] * d[1] + q[2] * d[2]
     inner = q[0] * q[0] + q[1] * q[1] + q[2] * q[2] - 1.0 - across * across * (1.0 / square)
     softness = view.pixel * 2.0 / float(np.mean(radii[:2]))
-    alpha = np.clip(0.5 - inner * (1.0 / softness), 0.0, 1.0)
+    alpha = clamp(0.5 - inner * (1.0 / softness), 0.0, 1.0)
     keep = np.flatnonzero(alpha > 0.0)
     if not keep.size:
         return None

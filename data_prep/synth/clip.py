@@ -1,4 +1,4 @@
-"""One synthetic clip: speech, the motion that goes with it, pictures, and the truth of every frame."""
+"""One synthetic clip: speech, the motion with it, pictures, and the truth of every frame."""
 
 from dataclasses import dataclass
 

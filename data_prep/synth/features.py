@@ -1,9 +1,9 @@
 """Eyes, brows and mouth, drawn on the head's surface in its own frontal coordinates.
 
-Each function changes the colours of the pixels it covers. `x`, `y` are the head coordinates of the
-surface under each pixel, `pixel` the size of a picture's pixel in head units (edges are soft over one),
-`ray` the viewing direction in head coordinates, along which hidden parts (teeth, eyeball) shift.
-"""
+Each function changes the colours of the pixels it covers. `x`, `y` are the head coordinates of
+the surface under each pixel, `pixel` the size of a picture's pixel in head units (edges are soft
+over one), `ray` the viewing direction in head coordinates, along which hidden parts (teeth,
+eyeball) shift."""
 
 import math
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_prep.synth.identity import Identity
+from data_prep.synth.shape import clamp
 from data_prep.synth.state import FaceState, MouthShape, brow_height, eye_shape
 
 REGION_EYES, REGION_BROWS, REGION_LIPS, REGION_MOUTH = 3, 4, 5, 6
@@ -41,7 +42,7 @@ class Patch:
 
 def cover(distance: np.ndarray, pixel: float) -> np.ndarray:
     """Coverage of a pixel whose centre lies `distance` inside an edge."""
-    return np.clip(distance / pixel + 0.5, 0.0, 1.0)
+    return clamp(distance * (1.0 / pixel) + 0.5, 0.0, 1.0)
 
 
 def _paint(target: np.ndarray, index: np.ndarray, amount: np.ndarray, values) -> None:
@@ -59,11 +60,11 @@ def draw_brows(patch: Patch, *, who: Identity, state: FaceState, pixel: float) -
     x, y = patch.x[index], patch.y[index]
     u = (np.abs(x) - who.eye_spacing - 0.005) / 0.155
     middle = brow_height(who, state, u)
-    taper = np.clip((1.06 - u) / 0.9, 0.0, 1.0) ** 0.7 * np.clip((u + 1.12) / 0.25, 0.0, 1.0)
+    taper = clamp((1.06 - u) / 0.9, 0.0, 1.0) ** 0.7 * clamp((u + 1.12) / 0.25, 0.0, 1.0)
     half = who.brow_thickness * taper
     soft = max(pixel, 0.012)
-    inside = np.clip((half - np.abs(y - middle)) / soft + 0.5, 0.0, 1.0)
-    inside = inside * np.clip((1.0 - np.abs(u)) * 0.155 / soft + 0.5, 0.0, 1.0)
+    inside = clamp((half - np.abs(y - middle)) / soft + 0.5, 0.0, 1.0)
+    inside = inside * clamp((1.0 - np.abs(u)) * 0.155 / soft + 0.5, 0.0, 1.0)
     amount = inside * (0.80 + 0.15 * patch.noise[index])
     _paint(patch.albedo, index, amount, who.brow_colour)
     patch.gloss[index] *= 1.0 - amount
@@ -87,7 +88,7 @@ def draw_eyes(
     x, y = patch.x[index], patch.y[index]
     side = np.where(x > 0, np.float32(1), np.float32(-1))
     u = (np.abs(x) - lids.x) / lids.half_width
-    clipped = np.clip(u, -1.0, 1.0)
+    clipped = clamp(u, -1.0, 1.0)
     upper, lower = lids.upper(clipped), lids.lower(clipped)
     beside = (1.0 - np.abs(u)) * lids.half_width
     # the closed part of the upper lid: smooth skin over the ball, lit as a ball is
@@ -100,7 +101,7 @@ def draw_eyes(
         on_lid * 0.55,
         [c * f for c, f in zip(who.skin, (0.93, 0.86, 0.84), strict=True)],
     )
-    bulge = np.clip((y - lids.tilt * clipped) / (lids.up_open + 0.03), -1.0, 1.0)
+    bulge = clamp((y - lids.tilt * clipped) / (lids.up_open + 0.03), -1.0, 1.0)
     normal_y = patch.normal[1]
     normal_y[index] += on_lid * 0.55 * (bulge - normal_y[index])
     # the fold above the lid
@@ -110,7 +111,7 @@ def draw_eyes(
     patch.light[index] *= 1.0 - 0.10 * under
     # eyeball
     inside = np.minimum(np.minimum(y - upper, lower - y), beside)
-    opened = cover(inside, pixel) * np.clip((lower - upper) / pixel, 0.0, 1.0)
+    opened = cover(inside, pixel) * clamp((lower - upper) / pixel, 0.0, 1.0)
     radius = 0.145
     px, py = (x - side * lids.x) / radius, y / radius
     theta, phi = float(state.gaze[0]), float(state.gaze[1])
@@ -120,8 +121,8 @@ def draw_eyes(
     white = [c * (0.92 + 0.08 * max(who.skin)) for c in (0.93, 0.91, 0.90)]
     shade = 1.0 - 0.42 * np.exp(-(np.maximum(y - upper, 0.0) / 0.022)) - 0.18 * clipped**2
     ring = away / size
-    tint = np.clip(0.72 + 0.55 * ring * (1.0 - ring) + 0.25 * py, 0.3, 1.3)
-    tint = tint * (1.0 - 0.6 * np.clip((ring - 0.80) / 0.2, 0.0, 1.0))
+    tint = clamp(0.72 + 0.55 * ring * (1.0 - ring) + 0.25 * py, 0.3, 1.3)
+    tint = tint * (1.0 - 0.6 * clamp((ring - 0.80) / 0.2, 0.0, 1.0))
     in_iris = cover(size - away, pixel)
     in_pupil = cover(0.42 * size - away, pixel)
     spark = np.exp(
@@ -143,7 +144,7 @@ def draw_eyes(
         beside + 0.01, pixel
     )
     low = 0.35 * np.exp(-(((y - lower) / 0.010) ** 2)) * cover(beside, pixel)
-    _paint(patch.albedo, index, np.clip(0.85 * lash + low, 0, 0.9), (0.07, 0.05, 0.045))
+    _paint(patch.albedo, index, clamp(0.85 * lash + low, 0, 0.9), (0.07, 0.05, 0.045))
     patch.region[index[opened > 0.5]] = REGION_EYES
 
 
@@ -170,7 +171,7 @@ def draw_mouth(
         return
     x, y = patch.x[index], patch.y[index]
     u = x / shape.half_width
-    inside_width = np.clip(u, -1.0, 1.0)
+    inside_width = clamp(u, -1.0, 1.0)
     v = y - shape.line(inside_width)
     gap = shape.gap(inside_width)
     arch = np.maximum(1.0 - inside_width**2, 0.0)
@@ -184,7 +185,7 @@ def draw_mouth(
     across = np.where(
         is_upper, (up_in - v) / (shape.upper + 1e-3), (v - low_in) / (shape.lower + 1e-3)
     )
-    across = np.clip(across, 0.0, 1.0)
+    across = clamp(across, 0.0, 1.0)
     round_y = np.where(is_upper, 0.75 - 1.35 * across, -0.55 + 1.45 * across)
     for c in range(3):
         value = who.lips[c] * np.where(is_upper, 0.90, 1.04) * (0.80 + 0.28 * np.sqrt(across))
@@ -220,12 +221,12 @@ def draw_mouth(
         return
     index, opened, v, x = index[keep], opened[keep], v[keep], x[keep]
     up_in, low_in = up_in[keep], low_in[keep]
-    opened = opened * np.clip((low_in - up_in) / pixel, 0.0, 1.0)
+    opened = opened * clamp((low_in - up_in) / pixel, 0.0, 1.0)
     near_x, near_v = x + 0.06 * ray[0], v + 0.06 * ray[1]
-    dark = np.clip((v - up_in) / (shape.gap_up + shape.gap_down + 0.03), 0.0, 1.0)
+    dark = clamp((v - up_in) / (shape.gap_up + shape.gap_down + 0.03), 0.0, 1.0)
     colour = [0.20 + 0.06 * dark, 0.06 + 0.02 * dark, 0.06 + 0.02 * dark]
     # tongue
-    tip_y = shape.jaw * 0.92 + 0.045 - 0.9 * shape.jaw * float(state.tongue)
+    tip_y = shape.jaw * 0.66 + 0.045 - 0.6 * shape.jaw * float(state.tongue)
     tx, tv = x + 0.10 * ray[0], v + 0.10 * ray[1]
     mound = tip_y + 0.5 * tx**2 / 0.14 - 0.035
     on_tongue = cover(tv - mound, 1.6 * pixel) * cover(0.16 - np.abs(tx), 2 * pixel)
@@ -237,10 +238,10 @@ def draw_mouth(
     for c, value in enumerate((0.66, 0.30, 0.29)):
         colour[c] = colour[c] + on_tongue * (value * shine - colour[c])
     # teeth: the upper row stays with the skull, the lower goes with the jaw
-    arc = 1.0 - 0.5 * np.clip(np.abs(near_x) / 0.19, 0.0, 1.0) ** 2
+    arc = 1.0 - 0.5 * clamp(np.abs(near_x) / 0.19, 0.0, 1.0) ** 2
     gaps = 0.5 + 0.5 * np.cos(near_x * (2 * np.pi / 0.052))
     shade = (
-        arc * (0.88 + 0.12 * np.sqrt(gaps)) * (0.62 + 0.38 * np.clip((v - up_in) / 0.03, 0.0, 1.0))
+        arc * (0.88 + 0.12 * np.sqrt(gaps)) * (0.62 + 0.38 * clamp((v - up_in) / 0.03, 0.0, 1.0))
     )
     bottom = 0.022 - 0.35 * near_x**2 + 0.02 * float(state.tuck)
     lower_top = bottom + 0.004 + 0.92 * shape.jaw

@@ -6,7 +6,7 @@ import numpy as np
 
 from data_prep.synth.canvas import Canvas, View, hit_ellipsoid
 from data_prep.synth.identity import Identity
-from data_prep.synth.shape import GRID, X_RANGE, Y_BOTTOM, Y_TOP, HeadTables, smoothstep
+from data_prep.synth.shape import GRID, Y_BOTTOM, Y_TOP, HeadTables, clamp, smoothstep
 
 REGION_HAIR = 2
 
@@ -72,7 +72,7 @@ def hair_style(who: Identity) -> HairStyle | None:
             mass=(0.74, 0.66),
         ),
         "afro": HairStyle(
-            thickness=0.17,
+            thickness=0.125,
             front=line + 0.03,
             temple=line + 0.22,
             side=0.08,
@@ -89,8 +89,8 @@ def _strands(who: Identity, tables: HeadTables, point, centre_y: float) -> np.nd
     x, y, z = point
     from_part = x - who.hair_part * 0.8
     fan = from_part / (0.35 + np.maximum(y - centre_y + 0.6, 0.0))
-    column = ((np.clip(fan * 0.55, -1, 1) * 0.5 + 0.5) * (GRID - 1)).astype(np.int32)
-    turn = np.clip((y + 0.3 * z - Y_TOP) / (Y_BOTTOM - Y_TOP), 0.0, 1.0)
+    column = ((clamp(fan * 0.55, -1, 1) * 0.5 + 0.5) * (GRID - 1)).astype(np.int32)
+    turn = clamp((y + 0.3 * z - Y_TOP) / (Y_BOTTOM - Y_TOP), 0.0, 1.0)
     row = (turn * (GRID - 1)).astype(np.int32)
     amount = 0.06 if who.hair_style == "afro" else 0.16
     return 1.0 + amount * tables.fine.ravel().take(row * GRID + column)
@@ -104,11 +104,11 @@ def draw_hair_mass(
     if style is None or style.mass is None:
         return
     width, length = style.mass
-    width = width * who.hair_volume * (who.face_width / 0.57)
+    width = (width + 0.03) * max(who.hair_volume, 1.0) * (who.face_width / 0.57)
     hit = hit_ellipsoid(
         canvas,
         view=view,
-        centre=(0.0, -0.2 + 0.4 * length, 0.22),
+        centre=(0.0, -0.2 + 0.4 * length, 0.12),
         radii=(width, 0.25 + 0.62 * length, 0.46),
     )
     if hit is None:
@@ -140,7 +140,7 @@ def draw_hair_shell(
         return
     x, y, z = hit.point
     side = np.abs(x)
-    out = np.clip(side / 0.52, 0.0, 1.0)
+    out = clamp(side / 0.52, 0.0, 1.0)
     swept = style.sweep * np.minimum(np.abs(x - who.hair_part) / 0.5, 1.2) ** 0.8
     front = style.front + swept + (style.temple - style.front) * smoothstep(out, 0.45, 1.0)
     beside = smoothstep(side, 0.46, 0.585) if style.side <= 0.3 else smoothstep(side, 0.40, 0.50)
@@ -149,11 +149,11 @@ def draw_hair_shell(
     fan = _strands(who, tables, hit.point, -0.75)
     rough = 0.05 if style.thickness < 0.06 else 0.10
     edge = line - y + rough * (fan - 1.0)
-    alpha = hit.alpha * np.clip(edge / max(view.pixel * 1.2, 0.02) + 0.5, 0.0, 1.0)
-    # no thin rim of the far side beside the face
-    ray = [float(v) for v in view.rotation[2]]
-    facing = -sum(n * r for n, r in zip(hit.normal, ray, strict=True))
-    alpha = alpha * (1.0 - smoothstep(y, -0.25, -0.1) * (1.0 - smoothstep(facing, 0.1, 0.3)))
+    alpha = hit.alpha * clamp(edge / max(view.pixel * 1.2, 0.02) + 0.5, 0.0, 1.0)
+    if style.mass is None:  # no thin rim of the far side beside the face
+        ray = [float(v) for v in view.rotation[2]]
+        facing = -sum(n * r for n, r in zip(hit.normal, ray, strict=True))
+        alpha = alpha * (1.0 - smoothstep(y, -0.25, -0.1) * (1.0 - smoothstep(facing, 0.1, 0.3)))
     alpha = alpha * (hit.depth < canvas.depth[hit.index] + 0.03)
     shadow = (
         0.35

@@ -186,6 +186,7 @@ def sample_identity(*, seed: int, person: int) -> Identity:
     lips = skin * np.array([0.86, 0.58, 0.56]) if male else skin * np.array([0.88, 0.47, 0.48])
     lips = (
         lips
+        + np.array([0.05, 0.0, 0.015])
         + rng.uniform(-0.05, 0.05, 3)
         + (0.0 if male else uni(0.0, 0.5)) * np.array([0.1, -0.08, -0.04])
     )

@@ -1,9 +1,9 @@
 """Renders a synthetic person by casting a ray a pixel against implicit surfaces, in numpy.
 
-Orthographic view, p_picture = exp(log_scale) R p_head + (tx, ty, 0). Painted back to front with soft
-edges: background, hair behind, neck and clothes, head (with eyes, brows and mouth on it), ears, hair.
-The head's surface is found by a secant search along each ray, so its parts turn and hide one another.
-"""
+Orthographic view, p_picture = exp(log_scale) R p_head + (tx, ty, 0). Painted back to front with
+soft edges: background, hair behind, neck and clothes, head (with eyes, brows and mouth on it),
+ears, hair. The head's surface is found by a secant search along each ray, so its parts turn and
+hide one another."""
 
 from dataclasses import dataclass
 

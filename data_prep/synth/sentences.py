@@ -4,7 +4,7 @@ A sentence's split is fixed by its rank in a seeded shuffle, so train, val and t
 The words are chosen so that every mouth shape is frequent: lip closures, rounded and open vowels.
 """
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -13,32 +13,35 @@ NUM_SENTENCES = 600
 _SHARES = {"train": 0.8, "val": 0.06, "test": 0.14}
 
 _PEOPLE = (
-    "my mother", "the farmer", "Bob", "Pamela", "the old captain", "our baby", "a famous poet", "the woman",
-    "every boy", "Oliver", "the baker", "my father", "the mayor", "Amanda", "a small robot", "the pilot",
-    "her brother", "the lawyer", "Tom", "a young doctor",
+    "my mother", "the farmer", "Bob", "Pamela", "the old captain", "our baby", "a famous poet",
+    "the woman", "every boy", "Oliver", "the baker", "my father", "the mayor", "Amanda",
+    "a small robot", "the pilot", "her brother", "the lawyer", "Tom", "a young doctor",
 )  # fmt: skip
 _VERBS = (
-    "moved", "wanted", "brought", "found", "painted", "opened", "watched", "bought", "forgot", "followed",
-    "borrowed", "showed", "promised", "carried", "dropped", "remembered", "lost", "mopped", "walked past", "saw",
+    "moved", "wanted", "brought", "found", "painted", "opened", "watched", "bought", "forgot",
+    "followed", "borrowed", "showed", "promised", "carried", "dropped", "remembered", "lost",
+    "mopped", "walked past", "saw",
 )  # fmt: skip
 _THINGS = (
-    "a purple balloon", "the open book", "some warm soup", "a box of apples", "the moon", "two wooden shoes",
-    "a piano", "four blue marbles", "the front door", "a map of the harbour", "the garden wall", "a bar of soap",
-    "five paper boats", "the whole cake", "a pot of coffee", "the waterfall", "an umbrella", "my favourite film",
-    "the answer", "a very large dog",
+    "a purple balloon", "the open book", "some warm soup", "a box of apples", "the moon",
+    "two wooden shoes", "a piano", "four blue marbles", "the front door", "a map of the harbour",
+    "the garden wall", "a bar of soap", "five paper boats", "the whole cake", "a pot of coffee",
+    "the waterfall", "an umbrella", "my favourite film", "the answer", "a very large dog",
 )  # fmt: skip
 _PLACES = (
-    "before noon", "in the park", "by the river", "above the shop", "for the party", "at the farm", "tomorrow",
-    "on a beautiful morning", "without a word", "in the middle of May", "after the war", "from the bottom",
-    "behind the barn", "for a moment", "while we were asleep", "about an hour ago",
+    "before noon", "in the park", "by the river", "above the shop", "for the party",
+    "at the farm", "tomorrow", "on a beautiful morning", "without a word", "in the middle of May",
+    "after the war", "from the bottom", "behind the barn", "for a moment", "while we were asleep",
+    "about an hour ago",
 )  # fmt: skip
 _QUESTIONS = (
-    "How much would you pay for", "Where did you put", "Who took", "Why do we need", "When will you move",
-    "Do you remember", "Have you ever painted", "Could you please open", "Would you bring me", "Are you afraid of",
+    "How much would you pay for", "Where did you put", "Who took", "Why do we need",
+    "When will you move", "Do you remember", "Have you ever painted", "Could you please open",
+    "Would you bring me", "Are you afraid of",
 )  # fmt: skip
 _OPINIONS = (
-    "I hope that", "We all know that", "They say that", "It is obvious that", "Nobody believed that",
-    "I am happy that", "Maybe", "You may be sure that",
+    "I hope that", "We all know that", "They say that", "It is obvious that",
+    "Nobody believed that", "I am happy that", "Maybe", "You may be sure that",
 )  # fmt: skip
 
 
@@ -58,7 +61,7 @@ def _candidates() -> list[str]:
     return sorted({text[0].upper() + text[1:] for text in made})
 
 
-@lru_cache(maxsize=None)
+@cache
 def sentences(*, seed: int = 0) -> dict[str, tuple[tuple[int, str], ...]]:
     """All sentences by split.
 

@@ -1,9 +1,9 @@
-"""Real synthesised speech with phoneme times, by the espeak-ng library of the wheel `espeakng-loader`.
+"""Real synthesised speech with phoneme times, by the espeak-ng of the wheel `espeakng-loader`.
 
-The library is global to the process, not re-entrant, and carries state (glottal phase, noise) from one
-utterance to the next. Each utterance therefore runs in a freshly loaded copy with a fixed noise seed:
-the same text, voice, rate and pitch give the same samples in any process and in any order.
-"""
+The library is global to the process, not re-entrant, and carries state (glottal phase, noise)
+from one utterance to the next. Each utterance therefore runs in a freshly loaded copy with a
+fixed noise seed: the same text, voice, rate and pitch give the same samples in any process and in
+any order."""
 
 import _ctypes
 import ctypes

@@ -3,7 +3,7 @@
 | factor | unit, range | meaning |
 | --- | --- | --- |
 | pose | yaw, pitch, roll (rad), tx, ty (half pictures), log scale | see vasa.geometry.rotation |
-| opening | 0 to 0.32, of the outer-eye-corner distance | inner-lip gap: exactly the truth's mouth[0] |
+| opening | 0 to 0.32, of the outer-eye-corner distance | inner-lip gap: the truth's mouth[0] |
 | stretch | 0.7 to 1.2 | mouth width at rounding 0, of the person's own at rest |
 | rounding | 0 to 1 | narrows and pushes out the lips (o, u, w) |
 | teeth | 0 to 1 | 1 keeps the jaws together behind open lips (s, z, t) |
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from data_prep.synth.identity import Identity
+from data_prep.synth.shape import clamp
 
 EMOTIONS = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt")
 
@@ -143,13 +144,13 @@ class EyeShape:
 
 
 def eye_shape(who: Identity, state: FaceState) -> EyeShape:
-    """Lids of one instant: emotion widens or narrows the eyes a little, a blink closes them fully."""
+    """Lids of one instant: emotion widens or narrows the eyes a little, a blink closes them."""
     feel = [float(v) for v in state.emotion]
     wide = 1.0 + 0.25 * feel[3] + 0.22 * feel[4] - 0.10 * feel[1] - 0.10 * feel[6] - 0.14 * feel[5]
-    look_down = float(np.clip(state.gaze[1], -0.3, 0.4))
+    look_down = float(clamp(state.gaze[1], -0.3, 0.4))
     up_open = who.eye_height * (wide - 0.55 * look_down)
     down_open = 0.55 * who.eye_height * (1.0 - 0.25 * feel[1])
-    blink = float(np.clip(state.blink, 0.0, 1.0))
+    blink = float(clamp(state.blink, 0.0, 1.0))
     down = down_open * (1.0 - 0.25 * blink)
     up = up_open * (1.0 - blink) - down * blink
     return EyeShape(
@@ -177,11 +178,11 @@ def brow_height(who: Identity, state: FaceState, u):
         who.brow_y
         - lift
         - who.brow_arch * (1.0 - (u - 0.25) ** 2)
-        - inner * np.clip(0.5 - u, 0.0, 1.5) / 1.5
+        - inner * clamp(0.5 - u, 0.0, 1.5) / 1.5
     )
 
 
 def jaw_map(who: Identity, jaw: float, y):
     """Where rest heights y go when the chin drops by `jaw`: all of it from the lower lip down."""
-    t = np.clip((y - (who.mouth_y - 0.03)) / 0.13, 0.0, 1.0)
+    t = clamp((y - (who.mouth_y - 0.03)) / 0.13, 0.0, 1.0)
     return y + jaw * (t * t * (3.0 - 2.0 * t))

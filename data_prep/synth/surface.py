@@ -1,4 +1,4 @@
-"""Where each ray of a picture meets the head: a secant search on the implicit surface of `shape`."""
+"""Where each ray of a picture meets the head: a secant search on the surface of `shape`."""
 
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from data_prep.synth.shape import (
     Y_BOTTOM,
     Y_TOP,
     HeadTables,
+    clamp,
 )
 
 _LOWEST = 1.25  # the heights reach below the rest chin, for the dropped jaw
@@ -152,7 +153,7 @@ def hit_head(window: Window, *, view: View, tables: HeadTables, rest: np.ndarray
     slope = np.full_like(field, 1e-3)
     slope[:, 1:] += np.abs(field[:, 1:] - field[:, :-1])
     slope[1:] += np.abs(field[1:] - field[:-1])
-    alpha = np.clip(0.5 - (field / slope).ravel(), 0.0, 1.0)
+    alpha = clamp(0.5 - (field / slope).ravel(), 0.0, 1.0)
     keep = np.flatnonzero(alpha > 0.0)
     depth = k[keep]
     facing = np.where(w0[keep] + depth * ray[2] > 0, np.float32(-1), np.float32(1))

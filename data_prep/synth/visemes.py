@@ -1,10 +1,10 @@
 """From phonemes to mouth shapes over time, with coarticulation.
 
-Each phoneme has a target and, for each part of the mouth, how firmly it insists on it (its dominance).
-The targets are blended by dominance under a smooth window, which starts a little before the sound, as
-speakers anticipate; sounds that close the lips (p b m) or tuck them (f v) then enforce it, however
-short. After Cohen and Massaro's dominance model (1993), with a Gaussian window.
-"""
+Each phoneme has a target and, for each part of the mouth, how firmly it insists on it (its
+dominance). The targets are blended by dominance under a smooth window, which starts a little
+before the sound, as speakers anticipate; sounds that close the lips (p b m) or tuck them (f v)
+then enforce it, however short. After Cohen and Massaro's dominance model (1993), with a Gaussian
+window."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ _LEAD_S = 0.035
 
 @dataclass(frozen=True, kw_only=True)
 class Viseme:
-    """Target of one sound: openings in outer-eye-corner distances, the rest 0 to 1 (stretch: ratio).
+    """Target of one sound: opening in outer-eye-corner distances, the rest 0 to 1.
 
     `firm` is the dominance of the opening, `round_firm` that of rounding and stretch.
     """
@@ -83,7 +83,7 @@ LIP_CLOSURES = frozenset(("p", "b", "m", "m-"))
 
 
 def visemes_of(name: str) -> tuple[Viseme, ...]:
-    """Targets of a phoneme in order; an unknown one falls back to its first letter, then to schwa."""
+    """Targets of a phoneme in order; an unknown one: its first letter's, then schwa."""
     return _VISEMES.get(name) or _VISEMES.get(name[:1]) or (_SCHWA,)
 
 
