@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from omegaconf import OmegaConf
 
 from vasa.data.schema import FaceClip, FaceLabels
 from vasa.data.shards import FaceShardWriter
@@ -16,10 +17,11 @@ from vasa.evaluation import runner, workbench
 from vasa.evaluation.report.page import write_report
 from vasa.evaluation.results import read_rows
 from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
-from vasa.models.checkpoint import save_model
+from vasa.models.checkpoint import model_hash, save_model
 from vasa.models.face_autoencoder import FaceAutoencoder
 from vasa.models.face_expert import FaceExpert
 from vasa.models.syncnet import SyncNet
+from vasa.training.config import build
 from vasa.types import InputError
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -127,7 +129,13 @@ def micro(tmp_path_factory) -> SimpleNamespace:
     save_run(root / "stage1", FaceAutoencoder(**face), face, "stage1")
     save_run(root / "expert", FaceExpert(**expert), expert, "expert")
     save_run(root / "syncnet", SyncNet(**sync), sync, "syncnet")
-    save_run(root / "stage2", FaceExpert(**expert), expert, "stage2")
+    motion = yaml.safe_load((CONF / "model" / "motion_tiny.yaml").read_text())
+    motion |= {"audio": yaml.safe_load((CONF / "audio" / "log_mel.yaml").read_text())}
+    motion |= {"width": 16, "num_layers": 1, "num_heads": 2}
+    mover = build(OmegaConf.create(motion))
+    mover.stage1_digest.copy_(torch.tensor(list(bytes.fromhex(model_hash(root / "stage1")))))
+    motion.pop("_target_")
+    save_run(root / "stage2", mover, motion, "stage2")
     settings = yaml.safe_load((CONF / "evaluation" / "synth.yaml").read_text())
     settings |= {
         "num_clips": 3,
@@ -231,6 +239,18 @@ def test_another_configuration_is_evaluated_anew(micro, talking, tmp_path) -> No
     second = evaluate(micro, output, protocols=["instrument"], num_resamples=30)
     assert first[0].stamp["identity"] != second[0].stamp["identity"]
     assert len(list((tmp_path / "eval" / "parts").iterdir())) == 1
+
+
+def test_videos_come_from_the_generator(micro, tmp_path) -> None:
+    generation = micro.settings["generation"] | {"steps": 2}
+    rows = evaluate(
+        micro, tmp_path / "results.jsonl", protocols=["generated"], generation=generation
+    )
+    assert {row.metric for row in rows} >= {"generated/mouth_correlation", "generated/face_found"}
+    assert rows[0].stamp["models"]["stage2"] == model_hash(micro.inputs.stage2)[:8]
+    kept = sorted((tmp_path / "eval" / "parts").glob("*/generated/*.npz"))
+    with np.load(kept[0]) as arrays:
+        assert arrays["frames"].shape == (NUM_FRAMES, 3, SIZE, SIZE)
 
 
 def test_report_is_one_page_with_every_row(micro, talking) -> None:
