@@ -6,6 +6,7 @@ from data_prep.synth.canvas import make_view
 from data_prep.synth.identity import Identity
 from data_prep.synth.shape import CHIN, HeadTables
 from data_prep.synth.state import (
+    EyeShape,
     FaceState,
     MouthShape,
     brow_height,
@@ -15,80 +16,67 @@ from data_prep.synth.state import (
 )
 
 
-def _jaw(who: Identity, tables: HeadTables) -> list[tuple[float, float]]:
-    """17 rest points along the face's edge, from one ear over the chin to the other."""
+def _jaw(who: Identity, tables: HeadTables) -> tuple[np.ndarray, np.ndarray]:
+    """17 rest points x, y along the face's edge, from one ear over the chin to the other."""
+    angle = np.linspace(-0.5, 0.5, 17) * np.pi
     chin = CHIN + who.chin_length
-    points = []
-    for i in range(17):
-        angle = (i - 8) / 8.0 * (np.pi / 2)
-        y = 0.02 + (chin - 0.02 - 0.012) * np.cos(angle) ** 0.85
-        share = 0.93 if i != 8 else 0.0
-        points.append((np.sign(angle) * share * float(tables.profile_at(y)[0]), y))
-    return points
+    y = 0.02 + (chin - 0.032) * np.maximum(np.cos(angle), 0.0) ** 0.85
+    return 0.93 * np.sign(np.round(angle, 6)) * tables.profile_at(y)[0], y
 
 
-def _mouth(shape: MouthShape) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-    """Outer (12) and inner (8) lip points in iBUG order, at their present heights."""
+def _brows(who: Identity, state: FaceState) -> tuple[np.ndarray, np.ndarray]:
+    u = np.linspace(-1.0, 1.0, 5)
+    y = brow_height(who, state, u)
+    x = who.eye_spacing + 0.005 + 0.155 * u
+    return np.concatenate([-x[::-1], x]), np.concatenate([y[::-1], y])
 
-    def inner(u: float, sign: int) -> tuple[float, float]:
-        gap = -shape.gap_up if sign < 0 else shape.gap_down
-        return (u * shape.half_width, float(shape.line(u) + gap * shape.gap(u)))
 
-    def outer(u: float, sign: int) -> tuple[float, float]:
-        arch = max(1.0 - u * u, 0.0)
-        if sign < 0:
-            out = -shape.upper * arch**0.8 * (1.0 - 0.22 * np.exp(-((u / 0.16) ** 2)))
-        else:
-            out = shape.lower * arch**0.6
-        return (u * shape.half_width, inner(u, sign)[1] + float(out))
+def _nose(who: Identity) -> tuple[np.ndarray, np.ndarray]:
+    tip = who.nose_length
+    x = np.concatenate([np.zeros(4), who.nose_width * np.linspace(-1, 1, 5)])
+    under = tip + 0.06 + np.array([-0.02, 0.0, 0.012, 0.0, -0.02])
+    return x, np.concatenate([tip * np.arange(4) / 3.0, under])
 
-    outside = [outer(u, -1) for u in (-1.0, -0.6, -0.24, 0.0, 0.24, 0.6, 1.0)]
-    outside += [outer(u, 1) for u in (0.6, 0.28, 0.0, -0.28, -0.6)]
-    inside = [inner(u, -1) for u in (-0.92, -0.35, 0.0, 0.35, 0.92)]
-    inside += [inner(u, 1) for u in (0.35, 0.0, -0.35)]
-    return outside, inside
+
+def _eyes(lids: EyeShape) -> tuple[np.ndarray, np.ndarray]:
+    """Left eye of the picture from its outer corner over the upper lid; right from its inner."""
+    u = np.array([1.0, 0.38, -0.38, -1.0, -0.38, 0.38])
+    y = np.where(np.arange(6) < 4, lids.upper(u), lids.lower(u))
+    x = lids.x + u * lids.half_width
+    mirrored = [3, 2, 1, 0, 5, 4]
+    return np.concatenate([-x, x[mirrored]]), np.concatenate([y, y[mirrored]])
+
+
+def _mouth(shape: MouthShape) -> tuple[np.ndarray, np.ndarray]:
+    """12 outer and 8 inner lip points."""
+    outer_up = np.array([-1.0, -0.6, -0.24, 0.0, 0.24, 0.6, 1.0])
+    outer_low = np.array([0.6, 0.28, 0.0, -0.28, -0.6])
+    inner_up = np.array([-0.92, -0.35, 0.0, 0.35, 0.92])
+    inner_low = np.array([0.35, 0.0, -0.35])
+    u = np.concatenate([outer_up, outer_low, inner_up, inner_low])
+    gaps = np.repeat([-shape.gap_up, shape.gap_down, -shape.gap_up, shape.gap_down], [7, 5, 5, 3])
+    arch = 1.0 - u**2
+    above = -shape.upper * arch**0.8 * (1.0 - 0.22 * np.exp(-((u / 0.16) ** 2)))
+    below = shape.lower * arch**0.6
+    out = np.concatenate([above[:7], below[7:12], np.zeros(8)])
+    return u * shape.half_width, shape.line(u) + gaps * shape.gap(u) + out
 
 
 def face_points(*, who: Identity, tables: HeadTables, state: FaceState) -> np.ndarray:
     """The landmarks in head coordinates, `68 3`."""
-    shape, lids = mouth_shape(who, state), eye_shape(who, state)
-    heights = np.linspace(-1.0, 1.0, 401)
-    moved = jaw_map(who, shape.jaw, heights)
-
-    def on_surface(x: float, y: float) -> np.ndarray:
-        point = tables.front(x, float(np.interp(y, moved, heights)))
-        return np.array([x, y, point[2]])
-
-    def at_rest(x: float, y: float) -> np.ndarray:
-        return on_surface(x, float(jaw_map(who, shape.jaw, y)))
-
-    points = [at_rest(x, y) for x, y in _jaw(who, tables)]
-    for side, order in ((-1, (1.0, 0.5, 0.0, -0.5, -1.0)), (1, (-1.0, -0.5, 0.0, 0.5, 1.0))):
-        for u in order:
-            x = side * (who.eye_spacing + 0.005 + 0.155 * u)
-            points.append(on_surface(x, float(brow_height(who, state, u))))
-    tip = who.nose_length
-    points += [on_surface(0.0, y) for y in (0.0, tip / 3, 2 * tip / 3, tip)]
-    base = tip + 0.06
-    points += [
-        on_surface(who.nose_width * u, base + d)
-        for u, d in ((-1, -0.02), (-0.5, 0), (0, 0.012), (0.5, 0), (1, -0.02))
+    shape = mouth_shape(who, state)
+    jaw_x, jaw_y = _jaw(who, tables)
+    parts = [
+        (jaw_x, jaw_map(who, shape.jaw, jaw_y)),
+        _brows(who, state),
+        _nose(who),
+        _eyes(eye_shape(who, state)),
+        _mouth(shape),
     ]
-    for side in (-1, 1):
-        ends = (1.0, -1.0) if side < 0 else (-1.0, 1.0)
-        across = (0.38, -0.38) if side < 0 else (-0.38, 0.38)
-
-        def lid(u: float, upper: bool, side: int = side) -> np.ndarray:
-            edge = lids.upper(u) if upper else lids.lower(u)
-            return on_surface(side * (lids.x + u * lids.half_width), float(edge))
-
-        points.append(lid(ends[0], True))
-        points += [lid(u, True) for u in across]
-        points.append(lid(ends[1], True))
-        points += [lid(u, False) for u in reversed(across)]
-    outside, inside = _mouth(shape)
-    points += [on_surface(x, y) for x, y in outside + inside]
-    return np.stack(points)
+    x, y = (np.concatenate(axis) for axis in zip(*parts, strict=True))
+    heights = np.linspace(-1.0, 1.0, 401)
+    rest = np.interp(y, jaw_map(who, shape.jaw, heights), heights)
+    return np.stack([x, y, tables.front(x, rest)], axis=1)
 
 
 def landmarks(*, who: Identity, tables: HeadTables, state: FaceState, size: int) -> np.ndarray:

@@ -36,22 +36,19 @@ class HeadTables:
     surface: np.ndarray
     fine: np.ndarray
 
-    def profile_at(self, y: float) -> np.ndarray:
-        """a, c, z0 at one height."""
+    def profile_at(self, y: np.ndarray) -> np.ndarray:
+        """a, c, z0 at heights `n`, `3 n`."""
         rows = np.linspace(Y_TOP, Y_BOTTOM, GRID)
-        return np.array([np.interp(y, rows, self.profile[:, i]) for i in range(3)])
+        return np.stack([np.interp(y, rows, self.profile[:, i]) for i in range(3)])
 
-    def height_at(self, x: float, y: float) -> float:
-        """H at one point."""
-        row = int(np.clip(round((y - Y_TOP) / (Y_BOTTOM - Y_TOP) * (GRID - 1)), 0, GRID - 1))
-        column = int(np.clip(round((x + X_RANGE) / (2 * X_RANGE) * (GRID - 1)), 0, GRID - 1))
-        return float(self.height[row, column])
-
-    def front(self, x: float, y: float) -> np.ndarray:
-        """The point of the rest surface in front at (x, y), head coordinates."""
+    def front(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Depths z of the rest surface's front at points `n`."""
         a, c, z0 = self.profile_at(y)
-        root = np.sqrt(max(1.0 - (x / a) ** 2, 0.0))
-        return np.array([x, y, z0 + self.height_at(x, y) - c * root])
+        row = (y - Y_TOP) / (Y_BOTTOM - Y_TOP) * (GRID - 1)
+        column = (x + X_RANGE) / (2 * X_RANGE) * (GRID - 1)
+        cells = np.clip(np.rint(np.stack([row, column])), 0, GRID - 1).astype(int)
+        root = np.sqrt(np.maximum(1.0 - (x / a) ** 2, 0.0))
+        return z0 + self.height[cells[0], cells[1]] - c * root
 
 
 def clamp(x, low: float, high: float):

@@ -89,7 +89,8 @@ def test_drawn_nose_is_in_front_of_the_far_cheek(yaw):
     canvas = Canvas(background=np.zeros((3, SIZE, SIZE), np.float32))
     window = canvas.window(left=-1, right=1, top=-1, bottom=1)
     hit = hit_head(window, view=view, tables=renderer.tables, rest=HEIGHTS)
-    point = renderer.tables.front(0.0, renderer.who.nose_length - 0.02)
+    y = renderer.who.nose_length - 0.02
+    point = np.array([0.0, y, *renderer.tables.front(np.zeros(1), np.array([y]))])
     flat = view.project(point)
     pixel = ((flat[:2] + 1) * 0.5 * SIZE).astype(int)
     at = np.flatnonzero(hit.index == pixel[1] * SIZE + pixel[0])
