@@ -4,6 +4,8 @@ Frame i of the video owns the samples [640 i, 640 (i + 1)) at 16 kHz and 25 fps;
 gives exactly one feature vector for it. Shapes: b batch, n samples, t frames, f features.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +21,11 @@ HOP = SAMPLES_PER_FRAME // SUBFRAMES
 
 
 class AudioEncoder(Protocol):
-    """A frozen map from sound to features at the video's rate."""
+    """A frozen map from sound to features at the video's rate.
+
+    Encoders are frozen dataclasses, so that a motion model's saved configuration holds the one it
+    was trained on; those that need weights load them at the first call.
+    """
 
     @property
     def dim(self) -> int:
@@ -46,6 +52,7 @@ def fit_to_frames(audio: Tensor) -> Tensor:
     return F.pad(audio[..., :wanted], (0, max(0, wanted - audio.shape[-1])))
 
 
+@dataclass(frozen=True, kw_only=True)
 class LogMel:
     """Log-mel energies, four 10 ms sub-frames stacked for each video frame.
 
@@ -54,7 +61,7 @@ class LogMel:
     features see `context_samples` beyond its own samples on either side and nothing else: the
     normalisation is by constants, not by the clip.
 
-    Args:
+    Attributes:
         num_mels: mel bands.
         window_samples: length of the Hann window and of the transform, even.
         min_hz: lower edge of the lowest band.
@@ -64,29 +71,23 @@ class LogMel:
         log_std: they are divided by it.
     """
 
-    def __init__(
-        self,
-        *,
-        num_mels: int,
-        window_samples: int,
-        min_hz: float,
-        max_hz: float,
-        floor: float,
-        log_mean: float,
-        log_std: float,
-    ) -> None:
-        self.num_mels = num_mels
-        self.window_samples = window_samples
-        self.min_hz = min_hz
-        self.max_hz = max_hz
-        self.floor = floor
-        self.log_mean = log_mean
-        self.log_std = log_std
-        self.window = torch.hann_window(window_samples)
+    num_mels: int
+    window_samples: int
+    min_hz: float
+    max_hz: float
+    floor: float
+    log_mean: float
+    log_std: float
+
+    @cached_property
+    def _filters(self) -> Tensor:
         filters = mel_filters(
-            num_mels=num_mels, num_bins=window_samples // 2 + 1, min_hz=min_hz, max_hz=max_hz
+            num_mels=self.num_mels,
+            num_bins=self.window_samples // 2 + 1,
+            min_hz=self.min_hz,
+            max_hz=self.max_hz,
         )
-        self.filters = torch.from_numpy(filters).float()
+        return torch.from_numpy(filters).float()
 
     @property
     def dim(self) -> int:
@@ -109,22 +110,35 @@ class LogMel:
     def __call__(self, audio: Tensor) -> Tensor:
         """Sound `b n` to features `b t f`."""
         padded = F.pad(fit_to_frames(audio.float()), (self.context_samples, self.context_samples))
-        windows = padded.unfold(-1, self.window_samples, HOP) * self.window.to(audio.device)
+        window = torch.hann_window(self.window_samples, device=audio.device)
+        windows = padded.unfold(-1, self.window_samples, HOP) * window
         power = torch.fft.rfft(windows).abs().square()
-        energy = power @ self.filters.to(audio.device).T
+        energy = power @ self._filters.to(audio.device).T
         logs = (energy.clamp(min=self.floor).log10() - self.log_mean) / self.log_std
         return rearrange(logs, "b (t j) mel -> b t (j mel)", j=SUBFRAMES)
 
 
 def mel_filters(*, num_mels: int, num_bins: int, min_hz: float, max_hz: float) -> np.ndarray:
-    """Triangular filters, evenly spaced on the HTK mel scale, `num_mels num_bins`.
+    """Triangular filters of height 1, evenly spaced on Slaney's mel scale, `num_mels num_bins`.
 
-    mel(f) = 2595 log10(1 + f / 700); every triangle has height 1.
+    The scale is linear below 1 kHz, so that no low band falls between two bins.
     """
-    edges = np.linspace(*(2595 * np.log10(1 + np.array([min_hz, max_hz]) / 700)), num_mels + 2)
-    edges_hz = 700 * (10 ** (edges / 2595) - 1)
+    edges_hz = _mel_to_hz(np.linspace(_hz_to_mel(min_hz), _hz_to_mel(max_hz), num_mels + 2))
     bins_hz = np.linspace(0, SAMPLE_RATE_HZ / 2, num_bins)
     low, middle, high = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
     rising = (bins_hz - low) / (middle - low)
     falling = (high - bins_hz) / (high - middle)
     return np.maximum(0, np.minimum(rising, falling))
+
+
+_LINEAR_HZ, _KNEE_HZ, _KNEE_MEL, _LOG_STEP = 200 / 3, 1000.0, 15.0, np.log(6.4) / 27
+
+
+def _hz_to_mel(hz: float) -> float:
+    """f / (200/3) below 1 kHz, 15 + 27 ln(f / 1000) / ln(6.4) above (Slaney 1998)."""
+    return hz / _LINEAR_HZ if hz < _KNEE_HZ else _KNEE_MEL + np.log(hz / _KNEE_HZ) / _LOG_STEP
+
+
+def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
+    above = _KNEE_HZ * np.exp(_LOG_STEP * (mel - _KNEE_MEL))
+    return np.where(mel < _KNEE_MEL, mel * _LINEAR_HZ, above)

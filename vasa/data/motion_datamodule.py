@@ -82,37 +82,34 @@ class MotionDataModule(StepDataModule):
         self._cache: dict[int, MotionClip] = {}
         self._budget = int(cache_gb * 2**30)
 
-    def expect(
-        self, *, stage1_hash: str | None, audio: str, num_motion: int, num_audio_features: int
-    ) -> None:
+    def expect(self, *, stage1_hash: str | None, audio_encoder: str, num_motion: int) -> None:
         """Refuse a set that the model to be trained cannot speak.
 
         Args:
             stage1_hash: of the stage-1 net that will decode; None: whichever made the set.
-            audio: name of the audio encoder.
-            num_motion: m.
-            num_audio_features: f.
+            audio_encoder: `describe()` of the model's audio encoder.
+            num_motion: m of the model.
 
         Raises:
             InputError: the set was made by another stage-1 net or audio encoder.
         """
-        if stage1_hash is not None and stage1_hash != self.info.stage1_hash:
+        found = self.info
+        if stage1_hash is not None and stage1_hash != found.stage1_hash:
             raise InputError(
                 f"expected motion made by the stage-1 model {stage1_hash[:8]}, {self.root} was "
-                f"made by {self.info.stage1_hash[:8]}; run `vasa encode` again with this stage1"
+                f"made by {found.stage1_hash[:8]}; run `vasa encode` again with this stage1"
             )
-        wanted = {"audio": audio, "num_motion": num_motion, "num_audio_features": num_audio_features}
-        found = {
-            "audio": self.info.audio_name,
-            "num_motion": self.info.num_motion,
-            "num_audio_features": self.info.num_audio_features,
-        }
-        for name, value in wanted.items():
-            if value != found[name]:
-                raise InputError(
-                    f"expected motion shards with {name} = {value} (module.model.{name}), "
-                    f"{self.root} has {found[name]}"
-                )
+        if audio_encoder != found.audio_encoder:
+            raise InputError(
+                f"expected motion shards with audio by {audio_encoder}, {self.root} has "
+                f"{found.audio_encoder}; choose audio@module.model.audio=NAME to match, or run "
+                "`vasa encode` again"
+            )
+        if num_motion != found.num_motion:
+            raise InputError(
+                f"expected motion of {num_motion} dimensions (module.model.num_motion), "
+                f"{self.root} has {found.num_motion}"
+            )
 
     def statistics(self) -> dict[str, np.ndarray]:
         """Means and deviations of the train split, by name."""

@@ -30,14 +30,12 @@ class MotionSetInfo:
 
     Attributes:
         stage1_hash: `model_hash` of the stage-1 net, hex.
-        audio_name: name of the audio encoder's configuration (conf/audio).
-        audio_encoder: its `describe()`.
+        audio_encoder: `describe()` of the audio encoder.
         num_motion: m.
         num_audio_features: f.
     """
 
     stage1_hash: str
-    audio_name: str
     audio_encoder: str
     num_motion: int
     num_audio_features: int

@@ -1,5 +1,6 @@
 """From noise to motion with an x0-predicting model."""
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -88,6 +89,19 @@ class DDPMSampler:
             variance = (1 - bar_s) * beta / (1 - bar_t)
             x = mean + variance**0.5 * draw_like(x, generator)
         raise AssertionError("the last timestep is 0")
+
+
+def make_sampler(
+    *, name: str, schedule: NoiseSchedule, num_steps: int, eta: float
+) -> DDIMSampler | DDPMSampler:
+    """The sampler of a name: `ddim` or `ddpm`, which has no eta (it is DDIM's at eta = 1)."""
+    if name == "ddim":
+        return DDIMSampler(schedule=schedule, num_steps=num_steps, eta=eta)
+    if name == "ddpm":
+        if eta != 0:
+            warnings.warn("eta has no effect on the sampler ddpm", stacklevel=2)
+        return DDPMSampler(schedule=schedule, num_steps=num_steps)
+    raise ValueError(f"expected sampler ddim or ddpm, got {name!r}")
 
 
 def draw_like(x: Tensor, generator: torch.Generator) -> Tensor:

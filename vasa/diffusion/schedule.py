@@ -4,6 +4,8 @@ Timesteps run from 0 (clean, alpha_bar = 1) to T (noise), so that `q_sample` at 
 """
 
 import math
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -12,25 +14,31 @@ from torch import Tensor
 ScheduleName = Literal["linear", "cosine"]
 
 
+@dataclass(frozen=True, kw_only=True)
 class NoiseSchedule:
     """q(x_t | x_{t-1}) = N(sqrt(1 - beta_t) x_{t-1}, beta_t I) (VASA-1 sec. 3.2, below eq. 1).
 
     Unspecified in the paper: beta_t and T. `linear` is that of DDPM (Ho et al. 2020, 1e-4 to 0.02
     at T = 1000, scaled by 1000 / T), `cosine` that of Nichol and Dhariwal 2021.
 
-    Args:
+    Attributes:
         name: `linear` or `cosine`.
         num_timesteps: T.
     """
 
-    def __init__(self, *, name: ScheduleName, num_timesteps: int) -> None:
-        if name not in ("linear", "cosine"):
-            raise ValueError(f"expected schedule `linear` or `cosine`, got {name!r}")
-        self.name = name
-        self.num_timesteps = num_timesteps
-        betas = _linear_betas(num_timesteps) if name == "linear" else _cosine_betas(num_timesteps)
+    name: ScheduleName
+    num_timesteps: int
+
+    def __post_init__(self) -> None:
+        if self.name not in ("linear", "cosine"):
+            raise ValueError(f"expected schedule `linear` or `cosine`, got {self.name!r}")
+
+    @cached_property
+    def alpha_bars(self) -> Tensor:
+        """alpha_bar_0 = 1, ..., alpha_bar_T, float64 `T + 1`."""
+        make = _linear_betas if self.name == "linear" else _cosine_betas
         ones = torch.ones(1, dtype=torch.float64)
-        self.alpha_bars = torch.cat((ones, torch.cumprod(1 - betas, dim=0)))
+        return torch.cat((ones, torch.cumprod(1 - make(self.num_timesteps), dim=0)))
 
     def alpha_bar(self, t: Tensor) -> Tensor:
         """alpha_bar_t = prod_{s <= t} (1 - beta_s), float32, of the shape of the integer `t`."""

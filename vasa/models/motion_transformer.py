@@ -5,16 +5,31 @@ f audio features, m motion.
 """
 
 import math
+from typing import Protocol
 
 import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
 
+from vasa.diffusion.schedule import NoiseSchedule
 from vasa.models.conditions import Conditions
 from vasa.models.motion_blocks import AudioContext, TransformerBlock, rotary_tables
 from vasa.models.motion_statistics import MotionStatistics, Standardiser
 
 NUM_EMOTIONS = 8
+
+
+class SpeechFeatures(Protocol):
+    """What the model must know of an audio encoder (`vasa.data.audio_features.AudioEncoder`)."""
+
+    @property
+    def dim(self) -> int:
+        """f."""
+        ...
+
+    def describe(self) -> str:
+        """Name, settings and weights in one line."""
+        ...
 
 
 class MotionTransformer(nn.Module):
@@ -31,39 +46,43 @@ class MotionTransformer(nn.Module):
 
     Args:
         num_motion: m, dimensions of [z_pose, z_dyn].
-        num_audio_features: f.
+        audio: the encoder of the speech that it hears; it is not run here, but kept, so that
+            inference hears the same.
+        window: W, frames of a window in training; what inference cuts audio into.
         num_previous: K.
+        schedule: of the noise that it removes.
         width: c.
         num_layers: transformer blocks.
         num_heads: attention heads.
         audio_kernel_size: frames that one convolution of the audio context sees, odd.
         audio_layers: convolutions of the audio context.
-        audio: name of the audio encoder (conf/audio) that the features come from.
     """
 
     def __init__(
         self,
         *,
         num_motion: int,
-        num_audio_features: int,
+        audio: SpeechFeatures,
+        window: int,
         num_previous: int,
+        schedule: NoiseSchedule,
         width: int,
         num_layers: int,
         num_heads: int,
         audio_kernel_size: int,
         audio_layers: int,
-        audio: str,
     ) -> None:
         super().__init__()
         self.num_motion = num_motion
-        self.num_audio_features = num_audio_features
+        self.audio = audio
+        self.window = window
         self.num_previous = num_previous
+        self.schedule = schedule
         self.width = width
         self.num_heads = num_heads
-        self.audio = audio
 
         self.motion_scale = Standardiser(num_motion)
-        self.audio_scale = Standardiser(num_audio_features)
+        self.audio_scale = Standardiser(audio.dim)
         self.gaze_scale = Standardiser(2)
         self.distance_scale = Standardiser(1)
         self.register_buffer("stage1_digest", torch.zeros(32, dtype=torch.uint8))
@@ -71,7 +90,7 @@ class MotionTransformer(nn.Module):
         self.embed_noisy = nn.Linear(num_motion, width)
         self.embed_previous = nn.Linear(num_motion, width)
         self.audio_context = AudioContext(
-            num_features=num_audio_features,
+            num_features=audio.dim,
             width=width,
             kernel_size=audio_kernel_size,
             num_layers=audio_layers,

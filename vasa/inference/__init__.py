@@ -1,0 +1,1 @@
+"""From an image and speech to a talking face; never imports training."""

@@ -1,0 +1,168 @@
+"""Stage 2: the motion model H is trained to denoise motion (VASA-1 sec. 3.2)."""
+
+import lightning
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+
+from vasa.data.order import step_generator
+from vasa.losses.diffusion import part_weights, x0_loss
+from vasa.models.checkpoint import model_hash
+from vasa.models.conditions import Conditions, DropRates, drop_conditions
+from vasa.models.motion_statistics import MotionStatistics
+from vasa.models.motion_transformer import MotionTransformer
+from vasa.training.curves import draw_curves
+from vasa.training.optimisation import adamw_cosine
+
+NUM_POSE = 6
+VALIDATION_TIMES = (0.25, 0.5, 0.75, 1.0)
+
+
+class Stage2Module(lightning.LightningModule):
+    """Batch -> noise -> H -> loss.
+
+    Args:
+        model: H.
+        drop_rates: of the conditions.
+        stage1: run folder of the stage-1 net whose codes are learned; None: whichever made the
+            motion shards.
+        pose_weight: weight of the pose dimensions.
+        dyn_weight: weight of the dynamics dimensions.
+        timestep_bias: timesteps are drawn with density in proportion to t^bias.
+        seed: of noise, timesteps and drops.
+        lr: peak learning rate.
+        weight_decay: AdamW's.
+        warmup_steps: until the peak.
+        num_steps: training steps in all.
+        validate_every: steps between validation losses; 0: none.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: MotionTransformer,
+        drop_rates: DropRates,
+        stage1: str | None,
+        pose_weight: float,
+        dyn_weight: float,
+        timestep_bias: float,
+        seed: int,
+        lr: float,
+        weight_decay: float,
+        warmup_steps: int,
+        num_steps: int,
+        validate_every: int,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.drop_rates = drop_rates
+        self.stage1 = stage1
+        self.timestep_bias = timestep_bias
+        self.seed = seed
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.warmup_steps = warmup_steps
+        self.num_steps = num_steps
+        self.validate_every = validate_every
+        weights = part_weights(
+            num_pose=NUM_POSE, num_dyn=model.num_motion - NUM_POSE, pose=pose_weight, dyn=dyn_weight
+        )
+        self.register_buffer("weights", weights, persistent=False)
+        self._validation: dict[str, Tensor] | None = None
+
+    def setup(self, stage: str) -> None:
+        """Check that the motion shards fit, and give the model their statistics."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        data.expect(
+            stage1_hash=None if self.stage1 is None else model_hash(self.stage1),
+            audio_encoder=self.model.audio.describe(),
+            num_motion=self.model.num_motion,
+        )
+        arrays = {name: torch.from_numpy(array) for name, array in data.statistics().items()}
+        self.model.set_statistics(MotionStatistics(**arrays, stage1_hash=data.info.stage1_hash))
+        self._validation = data.validation_batch()
+
+    def training_step(self, batch: dict[str, Tensor]) -> Tensor:
+        """One step of VASA-1 eq. 1."""
+        step = self.trainer.datamodule.batches_consumed  # type: ignore[attr-defined]
+        stream = f"stage2-{self.global_rank}"
+        generator = step_generator(self.seed, step, stream)
+        conditions = drop_conditions(conditions_of(batch), self.drop_rates, generator=generator)
+        x0 = self.model.normalise(batch["motion"])
+        t = draw_timesteps(
+            len(x0),
+            num_timesteps=self.model.schedule.num_timesteps,
+            bias=self.timestep_bias,
+            generator=generator,
+        )
+        noise = torch.randn(x0.shape, generator=generator)
+        loss = self._loss(batch, conditions, x0, t.to(x0.device), noise.to(x0.device))
+        self.log("train/loss", loss.detach())
+        if self.validate_every and step % self.validate_every == 0:
+            self._validate()
+        return loss
+
+    def _loss(
+        self, batch: dict[str, Tensor], conditions: Conditions, x0: Tensor, t: Tensor, noise: Tensor
+    ) -> Tensor:
+        prediction = self.model(self.model.schedule.q_sample(x0, noise, t), t, conditions)
+        mask = batch["frame_mask"] & batch["loss_mask"]
+        return x0_loss(prediction.float(), x0, mask, self.weights)
+
+    @torch.no_grad()
+    def _validate(self) -> None:
+        """Losses on fixed held-out windows at fixed timesteps and noise, nothing dropped."""
+        if self._validation is None:
+            return
+        batch = {name: value.to(self.device) for name, value in self._validation.items()}
+        x0 = self.model.normalise(batch["motion"])
+        noise = torch.randn(x0.shape, generator=step_generator(self.seed, 0, "stage2-val"))
+        was_training = self.model.training
+        self.model.eval()
+        for share in VALIDATION_TIMES:
+            t = torch.full((len(x0),), round(share * self.model.schedule.num_timesteps)).to(
+                x0.device
+            )
+            loss = self._loss(batch, conditions_of(batch), x0, t, noise.to(x0.device))
+            self.log(f"val/x0_loss_t{round(100 * share)}", loss)
+        self.model.train(was_training)
+
+    def sample_images(self) -> dict[str, Tensor]:
+        """x0 predicted from pure noise and audio alone, beside the truth, on a held-out window."""
+        if self._validation is None:
+            return {}
+        batch = {name: value[:1].to(self.device) for name, value in self._validation.items()}
+        x0 = self.model.normalise(batch["motion"])
+        noise = torch.randn(x0.shape, generator=step_generator(self.seed, 1, "stage2-val"))
+        t = torch.full((1,), self.model.schedule.num_timesteps, device=x0.device)
+        prediction = self.model(noise.to(x0.device), t, conditions_of(batch))
+        valid = batch["frame_mask"][0]
+        return {"motion": draw_curves(x0[0, valid], prediction[0, valid].float())}
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW; linear warm-up, then a cosine to 0."""
+        return adamw_cosine(
+            self.model.parameters(),
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            warmup_steps=self.warmup_steps,
+            num_steps=self.num_steps,
+        )
+
+
+def draw_timesteps(
+    count: int, *, num_timesteps: int, bias: float, generator: torch.Generator
+) -> Tensor:
+    """Timesteps 1 .. T with density in proportion to t^bias, `count`.
+
+    Unspecified in the paper: their distribution. Uniform is bias 0. Where noise is strong only
+    the conditions tell, so a bias towards it has the model learn to hear the audio sooner.
+    """
+    shares = torch.rand(count, generator=generator) ** (1 / (1 + bias))
+    return (shares * num_timesteps).ceil().long().clamp(1, num_timesteps)
+
+
+def conditions_of(batch: dict[str, Tensor]) -> Conditions:
+    """All conditions of a batch of `MotionDataModule`, with nothing dropped."""
+    names = ("audio", "motion_pre", "audio_pre", "pre_mask", "gaze", "distance", "emotion")
+    return Conditions(**{name: batch[name] for name in (*names, "frame_mask")})
