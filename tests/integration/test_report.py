@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -188,6 +189,7 @@ def evaluate(micro, output: Path | None = None, **changes):
         inputs=micro.inputs,
         output=output or micro.output,
         seed=0,
+        device=torch.device("cpu"),
         environment={
             "command": "vasa evaluate <x>",
             "commit": "abc",
@@ -303,8 +305,12 @@ def test_users_mistakes_are_named(micro, tmp_path) -> None:
             inputs=missing,
             output=tmp_path / "results.jsonl",
             seed=0,
+            device=torch.device("cpu"),
             environment={},
         )
+    swapped = replace(micro.inputs, stage1=micro.inputs.expert)
+    with pytest.raises(InputError, match="stage-1 run at .* holds a FaceExpert"):
+        evaluate(SimpleNamespace(**vars(micro) | {"inputs": swapped}), tmp_path / "results.jsonl")
     with pytest.raises(InputError, match="run `vasa evaluate`"):
         write_report(runs=[], results=tmp_path / "no.jsonl", output=tmp_path / "report.html")
     with pytest.raises(InputError, match="run folder"):

@@ -15,6 +15,8 @@ from vasa.cli.paths import conf_dir
 @hydra.main(version_base="1.3", config_path=conf_dir(), config_name="evaluate")
 def main(cfg: DictConfig) -> None:
     """Check, measure, print the main numbers."""
+    import torch
+
     from vasa.evaluation.report.tables import console_table
     from vasa.evaluation.runner import evaluate
     from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
@@ -28,7 +30,9 @@ def main(cfg: DictConfig) -> None:
         return None if config[name] is None else Path(config[name])
 
     settings = EvaluationSettings.from_config(config["evaluation"])
-    environment = describe_environment(device="cpu")
+    if config["num_threads"]:
+        torch.set_num_threads(config["num_threads"])
+    environment = describe_environment(device=config["device"])
     rows = evaluate(
         settings=settings,
         pretrained=None if settings.instrument is None else build(cfg.evaluation.instrument),
@@ -41,6 +45,7 @@ def main(cfg: DictConfig) -> None:
         ),
         output=Path(config["output"]),
         seed=config["seed"],
+        device=torch.device(config["device"]),
         environment={
             "command": " ".join(environment["command"]),
             "commit": environment["commit"],

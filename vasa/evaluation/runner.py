@@ -22,7 +22,7 @@ from vasa.evaluation.protocols.swaps import swaps
 from vasa.evaluation.protocols.sync import sync
 from vasa.evaluation.results import ResultRow, read_rows, write_rows
 from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
-from vasa.evaluation.workbench import Workbench
+from vasa.evaluation.workbench import Track, Workbench
 from vasa.types import InputError
 
 
@@ -111,6 +111,7 @@ def evaluate(
     output: Path,
     seed: int,
     environment: dict[str, Any],
+    device: torch.device,
     pretrained: Any | None = None,
 ) -> list[ResultRow]:
     """Runs every protocol and writes `output`, with sheets and videos in `eval/` beside it.
@@ -125,6 +126,7 @@ def evaluate(
         seed: of generation, random twins and bootstrap.
         environment: command, commit and machine, recorded with every row.
         pretrained: the measuring expert of real faces; None: the run `inputs.expert`.
+        device: where networks compute; no part of the result.
 
     Raises:
         InputError: an unknown protocol, or an input that one needs and that is not there.
@@ -132,14 +134,14 @@ def evaluate(
     started = time.monotonic()
     _check(settings, inputs)
     folder = output.parent / "eval"
-    track = partial(tqdm, disable=None, leave=False, ncols=80)
     bench = Workbench(
         settings=settings,
         inputs=inputs,
         seed=seed,
         cache=folder / "parts",
-        track=track,
+        track=_progress("evaluate"),
         pretrained=pretrained,
+        device=device,
     )
     identity = bench.identity()
     done = folder / "done.json"
@@ -212,6 +214,11 @@ def _stamp(
     }
 
 
+def _progress(name: str) -> Track:
+    """A progress bar over clips; silent where nobody looks."""
+    return partial(tqdm, desc=name, unit="clip", disable=None, leave=False, ncols=88)
+
+
 def _run_part(name: str, bench: Workbench, stamp: dict[str, Any]) -> list[ResultRow]:
     """The rows of one protocol, from its part file if it is there."""
     path = bench.cache / f"{name}.jsonl"
@@ -219,6 +226,7 @@ def _run_part(name: str, bench: Workbench, stamp: dict[str, Any]) -> list[Result
         print(f"{name}: done before")
         return read_rows(path)
     started = time.monotonic()
+    bench.track = _progress(name)
     rows = PROTOCOLS[name](bench)
     experts: list[dict[str, str]] = []
     if name in REMEASURED:

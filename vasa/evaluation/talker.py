@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from vasa.diffusion.sampler import make_sampler
@@ -16,7 +17,12 @@ Talker = Callable[[Tensor, Tensor, int], Tensor]
 
 
 def load_talker(
-    *, stage1: Path, stage2: Path, settings: GenerationSettings, batch_size: int
+    *,
+    stage1: Path,
+    stage2: Path,
+    settings: GenerationSettings,
+    batch_size: int,
+    device: torch.device,
 ) -> Talker:
     """The generator of two run folders; its controls are those of `vasa generate`.
 
@@ -24,7 +30,7 @@ def load_talker(
         InputError: a model is missing, stage 2 was trained on another stage 1, or the sampler's
             settings make no sense.
     """
-    face = TalkingFace.load(stage1=stage1, stage2=stage2)
+    face = TalkingFace.load(stage1=stage1, stage2=stage2, device=device)
     try:
         sampler = make_sampler(
             name=settings.sampler,

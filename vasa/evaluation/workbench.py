@@ -15,6 +15,7 @@ from torch import Tensor
 from vasa.data.schema import SPLITS
 from vasa.data.shards import read_index
 from vasa.evaluation.clips import EvaluationClip, load_clips
+from vasa.evaluation.devices import AutoencoderOn, InstrumentOn, SyncNetOn
 from vasa.evaluation.measuring import Instrument
 from vasa.evaluation.protocols.probes import random_twin
 from vasa.evaluation.results import Bootstrap
@@ -36,6 +37,7 @@ class Workbench:
         cache: folder that keeps generated videos between starts.
         track: wraps long loops (a progress bar).
         pretrained: the measuring expert of real faces; None: the run `expert`.
+        device: where networks compute.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Workbench:
         cache: Path,
         track: Track,
         pretrained: Any | None,
+        device: torch.device,
     ) -> None:
         self.settings = settings
         self.inputs = inputs
@@ -54,6 +57,7 @@ class Workbench:
         self.cache = cache
         self.track = track
         self.pretrained = pretrained
+        self.device = device
         self.bootstrap = Bootstrap(num_resamples=settings.num_resamples, seed=seed)
 
     def required(self, role: str) -> Path:
@@ -72,27 +76,42 @@ class Workbench:
 
     @cached_property
     def autoencoder(self) -> Any:
-        return load_model(self.inputs.stage1).requires_grad_(False)
+        """Stage 1."""
+        net = load_model(self.inputs.stage1).requires_grad_(False)
+        if not hasattr(net, "motion"):
+            raise InputError(
+                f"expected a stage-1 run at {self.inputs.stage1}, it holds a {type(net).__name__}"
+            )
+        return AutoencoderOn(net, self.device)
 
     @cached_property
     def random_autoencoder(self) -> Any:
+        """Stage 1 as it was before it had learned anything."""
         folder = self.inputs.stage1 / "model"
         folder = folder if folder.is_dir() else self.inputs.stage1
         arguments = json.loads((folder / "config.json").read_text())
         arguments.pop("_target_")
-        return random_twin(
-            self.autoencoder, build=lambda: type(self.autoencoder)(**arguments), seed=self.seed
-        )
+        kind = type(self.autoencoder.net)
+        twin = random_twin(build=lambda: kind(**arguments), seed=self.seed)
+        return AutoencoderOn(twin, self.device)
 
     @cached_property
     def instrument(self) -> Instrument:
-        if self.pretrained is not None:
-            return self.pretrained
-        return load_model(self.required("expert")).requires_grad_(False)
+        """The measuring expert."""
+        net = self.pretrained
+        if net is None:
+            net = load_model(self.required("expert")).requires_grad_(False)
+        return InstrumentOn(net, self.device)
 
     @cached_property
     def syncnet(self) -> Any:
-        return load_model(self.required("syncnet")).requires_grad_(False)
+        """The scorer of lip sync."""
+        net = load_model(self.required("syncnet")).requires_grad_(False)
+        if not hasattr(net, "embed_audio"):
+            raise InputError(
+                f"expected a SyncNet run at {self.inputs.syncnet}, it holds a {type(net).__name__}"
+            )
+        return SyncNetOn(net, self.device)
 
     @cached_property
     def clips(self) -> list[EvaluationClip]:
@@ -124,7 +143,7 @@ class Workbench:
                 split=split,
                 num_clips=num_clips,
                 max_seconds=self.settings.max_seconds,
-                image_size_px=getattr(self.autoencoder, "image_size", None),
+                image_size_px=self.autoencoder.image_size,
             )
         )
         if not clips:
@@ -159,6 +178,7 @@ class Workbench:
             stage2=self.required("stage2"),
             settings=self.settings.generation,
             batch_size=self.settings.batch_size,
+            device=self.device,
         )
 
     def describe_models(self) -> dict[str, dict[str, str]]:

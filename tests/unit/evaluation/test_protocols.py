@@ -136,8 +136,8 @@ def test_probes_find_what_the_code_holds_and_nothing_else(world) -> None:
 def test_random_twin_differs_and_leaves_the_global_generator_alone() -> None:
     net = torch.nn.Linear(3, 3)
     before = torch.get_rng_state()
-    twin = random_twin(net, build=lambda: torch.nn.Linear(3, 3), seed=5)
-    again = random_twin(net, build=lambda: torch.nn.Linear(3, 3), seed=5)
+    twin = random_twin(build=lambda: torch.nn.Linear(3, 3), seed=5)
+    again = random_twin(build=lambda: torch.nn.Linear(3, 3), seed=5)
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(twin.weight, again.weight) and not torch.equal(twin.weight, net.weight)
 

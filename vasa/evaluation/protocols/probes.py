@@ -30,19 +30,17 @@ FACTORS: dict[str, tuple[Callable[[EvaluationClip], Tensor], bool]] = {
 RANDOM = "the same network with random weights"
 
 
-def random_twin(net: torch.nn.Module, *, build: Callable[[], torch.nn.Module], seed: int):
-    """A network of the same shape that has learned nothing.
+def random_twin(*, build: Callable[[], torch.nn.Module], seed: int) -> torch.nn.Module:
+    """A network that has learned nothing, in evaluation mode.
 
     Args:
-        net: the trained network (its device and mode are taken over).
         build: makes a freshly initialised one.
         seed: of the initialisation; the global generator is left as it was.
     """
-    device = next(net.parameters()).device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         twin = build()
-    return twin.to(device).eval().requires_grad_(False)
+    return twin.eval().requires_grad_(False)
 
 
 def dynamics_codes(

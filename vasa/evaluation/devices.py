@@ -1,0 +1,70 @@
+"""Networks on another device behind the same calls: pictures go in and come out on the CPU."""
+
+from dataclasses import fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vasa.types import FaceLatents, FaceMeasurements
+
+
+class AutoencoderOn:
+    """A FaceAutoencoder on a device; motions and pictures are handed over on the CPU.
+
+    Args:
+        net: FaceAutoencoder.
+        device: where it computes; latents stay there.
+    """
+
+    def __init__(self, net: Any, device: torch.device) -> None:
+        self.net = net.to(device)
+        self.device = device
+        self.image_size = net.image_size
+
+    def encode(self, image: Tensor) -> FaceLatents:
+        """See FaceAutoencoder."""
+        return self.net.encode(image.to(self.device))
+
+    def decode(self, latents: FaceLatents) -> Tensor:
+        """See FaceAutoencoder."""
+        moved = {
+            item.name: getattr(latents, item.name).to(self.device) for item in fields(FaceLatents)
+        }
+        return self.net.decode(FaceLatents(**moved)).float().cpu()
+
+    def motion(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """See FaceAutoencoder."""
+        z_pose, z_dyn = self.net.motion(image.to(self.device))
+        return z_pose.cpu(), z_dyn.cpu()
+
+
+class InstrumentOn:
+    """A measuring expert on a device; measurements are handed over on the CPU."""
+
+    def __init__(self, net: Any, device: torch.device) -> None:
+        self.net = net.to(device)
+        self.device = device
+
+    def __call__(self, image: Tensor) -> FaceMeasurements:
+        found = self.net(image.to(self.device))
+        moved = {
+            item.name: getattr(found, item.name).float().cpu() for item in fields(FaceMeasurements)
+        }
+        return FaceMeasurements(**moved)
+
+
+class SyncNetOn:
+    """A SyncNet on a device; embeddings are handed over on the CPU."""
+
+    def __init__(self, net: Any, device: torch.device) -> None:
+        self.net = net.to(device)
+        self.device = device
+
+    def embed_video(self, clip: Tensor) -> Tensor:
+        """See SyncNet."""
+        return self.net.embed_video(clip.to(self.device)).cpu()
+
+    def embed_audio(self, audio: Tensor) -> Tensor:
+        """See SyncNet."""
+        return self.net.embed_audio(audio.to(self.device)).cpu()
