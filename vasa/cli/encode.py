@@ -26,7 +26,7 @@ def main(cfg: DictConfig) -> None:
     data, output = Path(config["data"]), Path(config["output"])
     read_index(data)
     stage1_hash = model_hash(config["stage1"])
-    audio = build(cfg.audio)
+    audio = build(cfg.audio_encoder)
     record = {
         "data": file_hash(data / "index.parquet"),
         "stage1": stage1_hash,

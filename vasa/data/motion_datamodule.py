@@ -102,7 +102,7 @@ class MotionDataModule(StepDataModule):
         if audio_encoder != found.audio_encoder:
             raise InputError(
                 f"expected motion shards with audio by {audio_encoder}, {self.root} has "
-                f"{found.audio_encoder}; choose audio@module.model.audio=NAME to match, or run "
+                f"{found.audio_encoder}; choose audio_encoder@module.model.audio=NAME to match, or run "
                 "`vasa encode` again"
             )
         if num_motion != found.num_motion:

@@ -155,7 +155,7 @@ def require_wav2vec2() -> Path:
         f"[{', '.join(map(str, folders))}], found none; it is torchaudio's WAV2VEC2_BASE bundle "
         "(fairseq's wav2vec 2.0 base, licence: MIT): on a machine with a network "
         "torchaudio.pipelines.WAV2VEC2_BASE.get_model() downloads it; put it there and set "
-        f"{WEIGHTS_VARIABLE}, or use audio=log_mel"
+        f"{WEIGHTS_VARIABLE}, or use audio_encoder=log_mel"
     )
 
 

@@ -90,7 +90,7 @@ def test_motion_of_another_stage_1_is_refused(root):
     data.expect(stage1_hash=None, **fitting)
     with pytest.raises(InputError, match="vasa encode"):
         data.expect(stage1_hash="00" * 32, **fitting)
-    with pytest.raises(InputError, match="audio@module.model.audio"):
+    with pytest.raises(InputError, match="audio_encoder@module.model.audio"):
         data.expect(stage1_hash=HASH, **{**fitting, "audio_encoder": "whisper"})
     with pytest.raises(InputError, match="num_motion"):
         data.expect(stage1_hash=HASH, **{**fitting, "num_motion": 5})

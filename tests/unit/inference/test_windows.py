@@ -1,0 +1,110 @@
+import pytest
+import torch
+from torch import nn
+
+from vasa.diffusion.sampler import DDIMSampler, DDPMSampler
+from vasa.diffusion.schedule import NoiseSchedule
+from vasa.inference.windows import MotionControls, MotionSettings, generate_motion
+from vasa.models.motion_statistics import Standardiser
+
+SCHEDULE = NoiseSchedule(name="cosine", num_timesteps=100)
+F, M, W, K = 3, 4, 10, 3
+
+
+class Oracle(nn.Module):
+    """x0 is a fixed map of each frame's audio: what any window should give is known.
+
+    Keeps what it is told, and whether the previous motion is what came before.
+    """
+
+    num_motion, window, num_previous, schedule = M, W, K, SCHEDULE
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.map = torch.randn(F, M)
+        self.motion_scale = Standardiser(M)
+        self.motion_scale.set(torch.randn(M), torch.rand(M) + 0.5)
+        self.distance_scale = Standardiser(1)
+        self.distance_scale.set(torch.tensor([1.3]), torch.ones(1))
+        self.told = []
+
+    def denormalise(self, motion):
+        return self.motion_scale.inverse(motion)
+
+    def truth(self, audio):
+        return self.denormalise(audio @ self.map)
+
+    def forward(self, x_t, t, conditions):
+        self.told.append(conditions)
+        if conditions.motion_pre is not None:
+            torch.testing.assert_close(conditions.motion_pre, self.truth(conditions.audio_pre))
+        return conditions.audio @ self.map
+
+
+def settings(num_steps=4, eta=0.0, seed=0, guidance=None, **controls):
+    return MotionSettings(
+        guidance=guidance or {},
+        sampler=DDIMSampler(schedule=SCHEDULE, num_steps=num_steps, eta=eta),
+        seed=seed,
+        controls=MotionControls(**controls),
+    )
+
+
+@pytest.mark.parametrize("num_frames", [1, 4, 9, 10, 11, 20, 37])
+def test_windows_joined_equal_the_whole(num_frames):
+    oracle, audio = Oracle(), torch.randn(num_frames, F)
+    out = generate_motion(oracle, audio, settings())
+    torch.testing.assert_close(out, oracle.truth(audio))
+
+
+def test_each_window_is_told_what_came_before():
+    oracle, audio = Oracle(), torch.randn(25, F)
+    generate_motion(oracle, audio, settings(num_steps=1))
+    first, second, third = oracle.told
+    assert first.motion_pre is None and first.audio_pre is None
+    torch.testing.assert_close(second.audio_pre[0], audio[7:10])
+    torch.testing.assert_close(third.audio_pre[0], audio[17:20])
+    assert third.audio.shape == (1, 5, F)
+
+
+def test_controls_reach_the_model():
+    oracle = Oracle()
+    generate_motion(oracle, torch.randn(5, F), settings(num_steps=1))
+    told = oracle.told[-1]
+    assert told.gaze.tolist() == [[0.0, 0.0]] and told.emotion is None
+    torch.testing.assert_close(told.distance, torch.tensor([[1.3]]))
+    happy = tuple(float(i == 1) for i in range(8))
+    asked = settings(num_steps=1, gaze=None, distance=0.8, emotion=happy)
+    generate_motion(oracle, torch.randn(5, F), asked)
+    told = oracle.told[-1]
+    assert told.gaze is None and told.emotion.tolist() == [list(happy)]
+    torch.testing.assert_close(told.distance, torch.tensor([[0.8]]))
+
+
+class Echo(Oracle):
+    """x0 is what is left of the noise, so the noise can be seen."""
+
+    def forward(self, x_t, t, conditions):
+        return x_t
+
+
+def test_noise_is_a_function_of_seed_and_window():
+    audio = torch.randn(30, F)
+    first = generate_motion(Echo(), audio, settings(num_steps=1))
+    assert torch.equal(first, generate_motion(Echo(), audio, settings(num_steps=1)))
+    assert not torch.equal(first, generate_motion(Echo(), audio, settings(num_steps=1, seed=1)))
+    assert not torch.equal(first[:10], first[10:20])
+    longer = generate_motion(Echo(), torch.cat((audio, audio)), settings(num_steps=1))
+    assert torch.equal(longer[:30], first)
+
+
+def test_ddpm_and_guidance_work_on_windows():
+    oracle, audio = Oracle(), torch.randn(25, F)
+    asked = MotionSettings(
+        guidance={"gaze": 1.0},
+        sampler=DDPMSampler(schedule=SCHEDULE, num_steps=5),
+        seed=0,
+    )
+    torch.testing.assert_close(generate_motion(oracle, audio, asked), oracle.truth(audio))
+    assert oracle.told[-1].gaze_mask.tolist() == [True, False]
