@@ -105,6 +105,7 @@ def test_row_of_metrics_takes_value_and_control_with_intervals() -> None:
 def test_numbers_as_text() -> None:
     assert number(23.456, "dB") == "23.46"
     assert number(-0.12345, "r") == "−0.123"
+    assert number(-0.0001, "r") == "0.000"
     assert number(None) == number(math.nan) == "—"
     assert duration(30) == "30 s" and duration(600) == "10.0 min" and duration(9000) == "2.5 h"
 
@@ -119,7 +120,9 @@ def test_tables_hold_every_row_and_survive_bars() -> None:
 
 def test_smoothing_starts_at_the_first_value_and_keeps_a_constant() -> None:
     assert smooth([4.0, 4.0, 4.0]).tolist() == pytest.approx([4.0, 4.0, 4.0])
-    assert smooth([10.0, 0.0])[0] == pytest.approx(10.0)
+    assert smooth([10.0, 0.0]).tolist() == [10.0, 0.0]
+    values = [10.0] + [0.0] * 59
+    assert smooth(values)[0] == pytest.approx(10.0) and 0 < smooth(values)[3] < 5
 
 
 def test_clips_are_chosen_person_by_person() -> None:

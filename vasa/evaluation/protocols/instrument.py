@@ -85,7 +85,7 @@ def instrument_calibration(
                     others.update(seen.identity[1:], seen_clips[other].identity[0])
     split = clips[0].split
     rows = [
-        (f"{name}_r", *pair, OTHER, "r", "real frames, all clips pooled")
+        (f"{name}_r", *pair, OTHER, "r", "the clips' own frames, pooled")
         for name, pair in pooled.items()
     ]
     rows += [

@@ -11,15 +11,17 @@ from vasa.evaluation.report.runs import RunRecord
 
 COLUMNS = 3
 LINE = "#1f5fa8"
-SMOOTHING = 0.9
+SMOOTHED_SHARE = 1 / 15
 
 
 def smooth(values: list[float]) -> np.ndarray:
-    """Exponential average with its start corrected: m_k / (1 - s^k)."""
+    """Exponential average over a share of the run, its start corrected: m_k / (1 - s^k)."""
+    span = max(1.0, len(values) * SMOOTHED_SHARE)
+    keep = 1 - 2 / (span + 1)
     average, found = 0.0, []
     for count, value in enumerate(values, start=1):
-        average = SMOOTHING * average + (1 - SMOOTHING) * value
-        found.append(average / (1 - SMOOTHING**count))
+        average = keep * average + (1 - keep) * value
+        found.append(average / (1 - keep**count))
     return np.array(found)
 
 

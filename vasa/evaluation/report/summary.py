@@ -40,7 +40,7 @@ def caveats(rows: Sequence[ResultRow]) -> list[str]:
     ]
     if weak:
         found.append(
-            "The measuring expert is weak on real frames (r under 0.8) for: "
+            "The measuring expert is weak on the clips' own frames (r under 0.8) for: "
             + ", ".join(weak)
             + ". Re-measured numbers of these factors say little."
         )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from vasa.evaluation.results import ResultRow
 
@@ -46,7 +47,7 @@ GROUPS: tuple[tuple[str, str, str], ...] = (
     (
         "expert",
         "Calibration of the measuring expert",
-        "The instrument on real held-out frames against their labels: no re-measured number above "
+        "The instrument on the clips' own frames against their labels: no re-measured number above "
         "can be better than this.",
     ),
 )
@@ -78,6 +79,7 @@ class RowCells:
     n: str
     unit: str
     verdict: str
+    criteria: list[dict[str, Any]]
     is_passed: bool | None
     note: str
 
@@ -87,7 +89,10 @@ def number(value: float | None, unit: str = "") -> str:
     if value is None or not math.isfinite(value):
         return "—"
     digits = {"dB": 2, "deg": 2, "deg/frame": 3}.get(unit, 3)
-    return f"{value:.{digits}f}".replace("-", "−")
+    text = f"{value:.{digits}f}"
+    if float(text) == 0:
+        text = text.removeprefix("-")
+    return text.replace("-", "−")
 
 
 def cells(row: ResultRow) -> RowCells:
@@ -112,6 +117,7 @@ def cells(row: ResultRow) -> RowCells:
         n=str(row.n),
         unit=row.unit,
         verdict="; ".join(verdicts),
+        criteria=row.criteria,
         is_passed=is_passed,
         note=row.note,
     )
