@@ -4,6 +4,11 @@ One small network reads identity, pose, mouth, gaze and blink off a face crop an
 face is there at all. It stands in for the experts of VASA-1 sec. 3.1 and MegaPortraits sec. 3.1
 (face recognition, head pose, gaze, perceptual features) where their weights cannot be had.
 
+A mouth is some ten pixels wide in a 64 px crop, so the network looks twice: a trunk sees the whole
+picture and finds the landmarks, then glimpses at the mouth and both eyes, cut out upright and
+enlarged around those landmarks, correct what the trunk says (hard attention in the manner of
+spatial transformers, Jaderberg et al. 2015).
+
 Unspecified in the paper: everything about this network; the papers use published experts.
 """
 
@@ -16,10 +21,12 @@ from torch.nn import functional
 
 from vasa.types import FaceMeasurements
 
-TARGETS = ("pose", "mouth", "gaze", "blink")
 TARGET_SIZES = (6, 2, 2, 1)
+"""Numbers of pose, mouth, gaze and blink."""
 NUM_TARGETS = sum(TARGET_SIZES)
 NUM_LANDMARKS = 68
+EYES = (slice(36, 42), slice(42, 48))
+MOUTH = slice(48, 68)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +61,73 @@ class _Stage(nn.Module):
         return functional.silu(x + self.residual_norm(self.residual(x)))
 
 
+class _Glimpse(nn.Module):
+    """A small upright cut-out, looked at closely.
+
+    Args:
+        in_channels: of the cut-outs together.
+        size: height and width of the cut-out, px.
+        widths: channels; the first at full resolution, one halving for each further one.
+        context: features of the whole picture that come along.
+        hidden: width of the last layer.
+        num_outputs: numbers that it gives.
+        groups: groups of every GroupNorm.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        size: tuple[int, int],
+        widths: Sequence[int],
+        context: int,
+        hidden: int,
+        num_outputs: int,
+        groups: int,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for index, width in enumerate(widths):
+            stride = 1 if index == 0 else 2
+            layers += [
+                nn.Conv2d(in_channels, width, 3, stride=stride, padding=1, bias=False),
+                nn.GroupNorm(groups, width),
+                nn.SiLU(),
+            ]
+            in_channels = width
+        self.layers = nn.Sequential(*layers)
+        halvings = 2 ** (len(widths) - 1)
+        flat = widths[-1] * -(-size[0] // halvings) * -(-size[1] // halvings)
+        self.look = nn.Linear(flat, hidden)
+        self.head = nn.Linear(hidden + context, num_outputs)
+
+    def forward(self, patch: Tensor, context: Tensor) -> Tensor:
+        seen = functional.silu(self.look(self.layers(patch).flatten(1)))
+        return self.head(torch.cat((seen, context), dim=1))
+
+
+def cut_out(
+    image: Tensor, *, centre: Tensor, across: Tensor, size: tuple[int, int], reach: float
+) -> Tensor:
+    """Cut an upright, scaled patch out of each picture.
+
+    Args:
+        image: `b c h w`.
+        centre: of the patch, half pictures, `b 2`.
+        across: vector that becomes the patch's x axis, half pictures, `b 2`.
+        size: height and width of the patch, px.
+        reach: half of the patch's width in lengths of `across`.
+
+    Returns:
+        `b c h w` of `size`.
+    """
+    right = across * reach
+    down = torch.stack((-right[:, 1], right[:, 0]), dim=1) * (size[0] / size[1])
+    theta = torch.stack((right, down, centre), dim=-1)
+    grid = functional.affine_grid(theta, [*image.shape[:2], *size], align_corners=False)
+    return functional.grid_sample(image, grid, padding_mode="border", align_corners=False)
+
+
 class FaceExpert(nn.Module):
     """Measures a face crop; every output is differentiable in the picture.
 
@@ -64,13 +138,23 @@ class FaceExpert(nn.Module):
         hidden: width of the layer that the heads share.
         identity_dim: length of the identity embedding.
         groups: groups of every GroupNorm; divides each width.
+        glimpse_widths: channels of the close looks at mouth and eyes.
+        glimpse_px: width of a close look; half as high for the eyes, three quarters for the mouth.
     """
 
     target_mean: Tensor
     target_std: Tensor
 
     def __init__(
-        self, *, size: int, widths: Sequence[int], hidden: int, identity_dim: int, groups: int
+        self,
+        *,
+        size: int,
+        widths: Sequence[int],
+        hidden: int,
+        identity_dim: int,
+        groups: int,
+        glimpse_widths: Sequence[int],
+        glimpse_px: int,
     ) -> None:
         super().__init__()
         self.size = size
@@ -85,6 +169,26 @@ class FaceExpert(nn.Module):
         self.landmark_head = nn.Linear(hidden, NUM_LANDMARKS * 2)
         self.presence_head = nn.Linear(hidden, 1)
         self.identity_head = nn.Linear(hidden, identity_dim)
+        self.mouth_size = (glimpse_px * 3 // 4, glimpse_px)
+        self.eye_size = (glimpse_px // 2, glimpse_px)
+        self.mouth_glimpse = _Glimpse(
+            in_channels=3,
+            size=self.mouth_size,
+            widths=glimpse_widths,
+            context=hidden,
+            hidden=hidden // 2,
+            num_outputs=2,
+            groups=groups,
+        )
+        self.eye_glimpse = _Glimpse(
+            in_channels=6,
+            size=self.eye_size,
+            widths=glimpse_widths,
+            context=hidden,
+            hidden=hidden // 2,
+            num_outputs=3,
+            groups=groups,
+        )
         self.register_buffer("target_mean", torch.zeros(NUM_TARGETS))
         self.register_buffer("target_std", torch.ones(NUM_TARGETS))
 
@@ -111,12 +215,33 @@ class FaceExpert(nn.Module):
 
     def heads(self, image: Tensor) -> FaceExpertOutput:
         """All heads before their units are put back; `image` RGB in [0, 1], `b 3 h w`."""
+        image = self._resized(image)
         hidden = functional.silu(self.trunk(self.features(image)[-1]))
+        landmarks = self.landmark_head(hidden).unflatten(-1, (NUM_LANDMARKS, 2))
+        closer = self._look_closer(image * 2 - 1, landmarks.detach(), hidden)
         return FaceExpertOutput(
             identity=functional.normalize(self.identity_head(hidden), dim=-1),
-            targets=self.target_head(hidden),
-            landmarks=self.landmark_head(hidden).unflatten(-1, (NUM_LANDMARKS, 2)),
+            targets=self.target_head(hidden) + functional.pad(closer, (6, 0)),
+            landmarks=landmarks,
             presence=self.presence_head(hidden)[:, 0],
+        )
+
+    def _look_closer(self, image: Tensor, landmarks: Tensor, hidden: Tensor) -> Tensor:
+        """Corrections of mouth, gaze and blink, `b 5`, from patches around the landmarks."""
+        eyes = [landmarks[:, eye].mean(dim=1) for eye in EYES]
+        across = eyes[1] - eyes[0]
+        mouth = cut_out(
+            image,
+            centre=landmarks[:, MOUTH].mean(dim=1),
+            across=across,
+            size=self.mouth_size,
+            reach=0.7,
+        )
+        patches = [
+            cut_out(image, centre=eye, across=across, size=self.eye_size, reach=0.4) for eye in eyes
+        ]
+        return torch.cat(
+            (self.mouth_glimpse(mouth, hidden), self.eye_glimpse(torch.cat(patches, 1), hidden)), 1
         )
 
     def forward(self, image: Tensor) -> FaceMeasurements:

@@ -3,13 +3,21 @@
 import pytest
 import torch
 
-from vasa.models.face_expert import NUM_TARGETS, FaceExpert
+from vasa.models.face_expert import NUM_TARGETS, FaceExpert, cut_out
 
 
 @pytest.fixture
 def expert() -> FaceExpert:
     torch.manual_seed(0)
-    return FaceExpert(size=32, widths=(8, 16, 16), hidden=24, identity_dim=12, groups=4).eval()
+    return FaceExpert(
+        size=32,
+        widths=(8, 16, 16),
+        hidden=24,
+        identity_dim=12,
+        groups=4,
+        glimpse_widths=(8, 8),
+        glimpse_px=8,
+    ).eval()
 
 
 def test_measurements_have_their_shapes(expert):
@@ -54,3 +62,18 @@ def test_any_square_size_is_read(expert):
     flat = torch.full((1, 3, 96, 96), 0.25)
     small = torch.full((1, 3, 32, 32), 0.25)
     assert torch.allclose(expert(flat).identity, expert(small).identity, atol=1e-5)
+
+
+def test_cut_out_of_the_whole_is_the_picture():
+    image = torch.rand(2, 3, 16, 16)
+    centre, across = torch.zeros(2, 2), torch.tensor([[1.0, 0.0]]).expand(2, 2)
+    found = cut_out(image, centre=centre, across=across, size=(16, 16), reach=1.0)
+    assert torch.allclose(found, image, atol=1e-5)
+
+
+def test_cut_out_is_upright():
+    # the head rolled by a quarter turn clockwise: its x axis points down in the picture
+    image = torch.rand(1, 3, 16, 16)
+    across = torch.tensor([[0.0, 1.0]])
+    found = cut_out(image, centre=torch.zeros(1, 2), across=across, size=(16, 16), reach=1.0)
+    assert torch.allclose(found, image.rot90(1, (2, 3)), atol=1e-5)

@@ -77,12 +77,8 @@ def sync_result(video: Tensor, audio: Tensor) -> SyncResult:
             f"{tuple(audio.shape)} and {tuple(video.shape)}"
         )
     max_shift = largest_shift(num_windows)
-    pairs = torch.cdist(
-        video.double(), audio.double(), compute_mode="donot_use_mm_for_euclid_dist"
-    )
-    distances = [
-        pairs.diagonal(shift).mean() for shift in range(-max_shift, max_shift + 1)
-    ]
+    pairs = torch.cdist(video.double(), audio.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    distances = [pairs.diagonal(shift).mean() for shift in range(-max_shift, max_shift + 1)]
     return SyncResult(shift_distances=torch.stack(distances), max_shift=max_shift)
 
 

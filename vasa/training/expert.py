@@ -1,0 +1,236 @@
+"""Trains the face expert: labelled frames in, measurements out."""
+
+import lightning
+import torch
+from torch import Tensor, nn
+
+from vasa.data.crop_shift import draw_crop_shift, shift_image, shift_points, shift_pose
+from vasa.data.expert_datamodule import ExpertDataModule
+from vasa.data.non_faces import non_faces
+from vasa.data.order import step_generator
+from vasa.data.photometric import add_noise, jitter_colour, lower_resolution, soften
+from vasa.data.step_datamodule import Batch
+from vasa.losses.expert import cosine_margin_loss, identity_auc, masked_smooth_l1, presence_loss
+from vasa.models.face_expert import FaceExpert
+from vasa.training.optimisation import adamw_cosine
+
+
+class FaceExpertModule(lightning.LightningModule):
+    """One loss a head; the classification head over speakers stays here and is not exported.
+
+    Args:
+        model: the network that is exported.
+        seed: of augmentation and of the pictures without a face.
+        num_steps: training steps in all.
+        lr: peak learning rate.
+        weight_decay: AdamW's.
+        warmup_steps: until the peak.
+        target_weight: of pose, mouth, gaze and blink.
+        landmark_weight: of the landmarks, an auxiliary task.
+        identity_weight: of the classification over training speakers.
+        identity_scale: s of the cosine classifier.
+        identity_margin: its m.
+        presence_weight: of face or no face.
+        colour_strength: of the colour jitter.
+        max_blur_px: widest Gaussian blur.
+        softened_share: share of pictures blurred, and of those lowered in resolution.
+        max_noise: strongest pixel noise.
+        max_log_scale: largest change of the crop's size.
+        max_shift: largest shift of the crop, half pictures.
+        statistics_batches: batches that the targets' mean and deviation are measured on.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: FaceExpert,
+        seed: int,
+        num_steps: int,
+        lr: float,
+        weight_decay: float,
+        warmup_steps: int,
+        target_weight: float,
+        landmark_weight: float,
+        identity_weight: float,
+        identity_scale: float,
+        identity_margin: float,
+        presence_weight: float,
+        colour_strength: float,
+        max_blur_px: float,
+        softened_share: float,
+        max_noise: float,
+        max_log_scale: float,
+        max_shift: float,
+        statistics_batches: int,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.seed = seed
+        self.num_steps = num_steps
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.warmup_steps = warmup_steps
+        self.target_weight = target_weight
+        self.landmark_weight = landmark_weight
+        self.identity_weight = identity_weight
+        self.identity_scale = identity_scale
+        self.identity_margin = identity_margin
+        self.presence_weight = presence_weight
+        self.colour_strength = colour_strength
+        self.max_blur_px = max_blur_px
+        self.softened_share = softened_share
+        self.max_noise = max_noise
+        self.max_log_scale = max_log_scale
+        self.max_shift = max_shift
+        self.statistics_batches = statistics_batches
+
+    @property
+    def frames(self) -> ExpertDataModule:
+        """The run's data."""
+        return self.trainer.datamodule  # type: ignore[attr-defined,return-value]
+
+    def setup(self, stage: str) -> None:
+        """Speakers and label statistics come from the data."""
+        num_speakers = self.frames.num_speakers
+        generator = step_generator(self.seed, 0, "speaker-prototypes")
+        embedding_dim = self.model.identity_head.out_features
+        self.prototypes = nn.Parameter(
+            torch.randn(num_speakers, embedding_dim, generator=generator) * embedding_dim**-0.5
+        )
+        targets = []
+        for step in range(self.statistics_batches):
+            generator = step_generator(self.seed, step, "expert-statistics")
+            batch = self.augment(_flat(self.frames.batch_at(step)), generator)
+            targets.append(_targets(batch)[batch["valid"]])
+        together = torch.cat(targets)
+        self.model.set_statistics(mean=together.mean(0), std=together.std(0).clamp(min=0.01))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """All losses of one batch."""
+        step = self.frames.batches_consumed
+        if step + 1 == self.num_steps:
+            self.log_dict(self.validate())
+        batch = self.augment(_flat(batch), step_generator(self.seed, step, "expert-augment"))
+        num_faces = len(batch["image"])
+        num_others = num_faces // 4
+        generator = step_generator(self.seed, step, "expert-non-faces")
+        others = self._changed(
+            non_faces(batch["image"][:num_others], generator=generator), generator
+        )
+        output = self.model.heads(torch.cat((batch["image"], others)))
+        wanted = (_targets(batch) - self.model.target_mean) / self.model.target_std
+        valid = batch["valid"]
+        losses = {
+            "targets": masked_smooth_l1(output.targets[:num_faces], wanted, valid=valid),
+            "landmarks": 10
+            * masked_smooth_l1(output.landmarks[:num_faces], batch["landmarks"], valid=valid),
+            "identity": cosine_margin_loss(
+                output.identity[:num_faces],
+                self.prototypes,
+                batch["speaker"],
+                scale=self.identity_scale,
+                margin=self.identity_margin,
+            ),
+            "presence": presence_loss(output.presence[:num_faces], output.presence[num_faces:]),
+        }
+        loss = (
+            self.target_weight * losses["targets"]
+            + self.landmark_weight * losses["landmarks"]
+            + self.identity_weight * losses["identity"]
+            + self.presence_weight * losses["presence"]
+        )
+        self.log("train/loss", loss)
+        self.log_dict({f"train/{name}": value for name, value in losses.items()})
+        return loss
+
+    def augment(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """Light, colour and sharpness change without the labels, the crop together with them."""
+        crop = draw_crop_shift(
+            len(batch["image"]),
+            max_log_scale=self.max_log_scale,
+            max_shift=self.max_shift,
+            generator=generator,
+        )
+        image = self._changed(shift_image(batch["image"], crop), generator)
+        return {
+            **batch,
+            "image": image,
+            "pose": shift_pose(batch["pose"], crop),
+            "landmarks": shift_points(batch["landmarks"], crop),
+        }
+
+    def _changed(self, image: Tensor, generator: torch.Generator) -> Tensor:
+        clip = jitter_colour(image[:, None], strength=self.colour_strength, generator=generator)
+        share = self.softened_share
+        clip = soften(clip, max_sigma_px=self.max_blur_px, share=share, generator=generator)
+        clip = lower_resolution(clip, factor=2, share=share / 2, generator=generator)
+        return add_noise(clip, max_std=self.max_noise, generator=generator)[:, 0]
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Measurements of held-out people against their labels.
+
+        Returns:
+            val/<name>: r of mouth opening and width, gaze, blink (pooled over frames); mean
+            absolute error of pose angles in degrees; AUC of same/other person; share of faces and
+            of pictures without a face told rightly. Empty where no split is held out.
+        """
+        self.model.eval()
+        found, truth, identity, speaker, rightly = [], [], [], [], []
+        for index, batch in enumerate(self.frames.held_out()):
+            batch = {key: value.to(self.device) for key, value in _flat(batch).items()}
+            valid = batch["valid"]
+            measured = self.model(batch["image"])
+            blink = measured.blink[:, None]
+            together = (measured.pose, measured.mouth, measured.gaze, blink)
+            found.append(torch.cat(together, dim=1)[valid])
+            truth.append(_targets(batch)[valid])
+            identity.append(measured.identity)
+            speaker.append(batch["speaker"])
+            generator = step_generator(self.seed, index, "held-out-non-faces")
+            others = self.model(non_faces(batch["image"], generator=generator))
+            rightly.append(torch.cat((measured.presence > 0, others.presence <= 0)))
+        self.model.train()
+        if not found:
+            return {}
+        x, y = torch.cat(found), torch.cat(truth)
+        angle_error = (x[:, :3] - y[:, :3]).abs().mean().rad2deg()
+        names = ("mouth_opening", "mouth_width", "gaze_theta", "gaze_phi", "blink")
+        values = {
+            f"val/{name}_r": _correlation(x[:, 6 + index], y[:, 6 + index])
+            for index, name in enumerate(names)
+        }
+        values["val/pose_error_deg"] = angle_error
+        values["val/identity_auc"] = identity_auc(torch.cat(identity), torch.cat(speaker))
+        values["val/presence_accuracy"] = torch.cat(rightly).float().mean()
+        return {name: float(value) for name, value in values.items()}
+
+    def configure_optimizers(self):  # noqa: ANN201 - Lightning's union of forms
+        """AdamW, cosine."""
+        return adamw_cosine(
+            self.parameters(),
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            warmup_steps=self.warmup_steps,
+            num_steps=self.num_steps,
+        )
+
+
+def _flat(batch: Batch) -> Batch:
+    """People and frames in one axis; pictures as float in [0, 1]."""
+    num_frames = batch["image"].shape[1]
+    flat = {
+        name: value.repeat_interleave(num_frames) if name == "speaker" else value.flatten(0, 1)
+        for name, value in batch.items()
+    }
+    return {**flat, "image": flat["image"].float() / 255}
+
+
+def _targets(batch: Batch) -> Tensor:
+    """Pose, mouth, gaze, blink, `b 11`."""
+    parts = (batch["pose"], batch["mouth"], batch["gaze"], batch["blink"][:, None])
+    return torch.cat(parts, dim=1)
+
+
+def _correlation(first: Tensor, second: Tensor) -> Tensor:
+    return torch.corrcoef(torch.stack((first, second)).double())[0, 1].nan_to_num()
