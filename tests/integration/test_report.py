@@ -82,6 +82,13 @@ def micro_clip(speaker: int, number: int, split: str) -> FaceClip:
     )
 
 
+def experiment_model(name: str) -> dict:
+    """The network's arguments in an experiment file."""
+    experiment = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text())
+    model = experiment["module"]["model"]
+    return {key: value for key, value in model.items() if key != "_target_"}
+
+
 def save_run(folder: Path, net: torch.nn.Module, config: dict, stage: str) -> None:
     target = f"{type(net).__module__}.{type(net).__name__}"
     save_model(net, {"_target_": target, **config}, folder / "model")
@@ -116,17 +123,7 @@ def micro(tmp_path_factory) -> SimpleNamespace:
             writer.write(micro_clip(speaker, 0, split))
     face = yaml.safe_load((CONF / "model" / "face_tiny.yaml").read_text())
     face.pop("_target_")
-    expert = dict(size=32, widths=[8, 16], hidden=16, identity_dim=8, groups=4)
-    sync = dict(
-        size=32,
-        top=0.5,
-        visual_widths=[8, 16],
-        audio_widths=[8, 16],
-        num_mels=20,
-        hidden=16,
-        embedding_dim=8,
-        groups=4,
-    )
+    expert, sync = experiment_model("expert/loss"), experiment_model("syncnet/tiny")
     save_run(root / "stage1", FaceAutoencoder(**face), face, "stage1")
     save_run(root / "expert", FaceExpert(**expert), expert, "expert")
     save_run(root / "syncnet", SyncNet(**sync), sync, "syncnet")
