@@ -19,7 +19,7 @@ from vasa.losses.regions import region_weights
 from vasa.losses.transfer_consistency import transfer_consistency_loss
 from vasa.models.checkpoint import load_model
 from vasa.models.face_autoencoder import FaceAutoencoder
-from vasa.training.optimisation import adamw_with_cosine
+from vasa.training.optimisation import adamw_cosine
 from vasa.types import FaceLatents
 
 
@@ -127,7 +127,7 @@ class Stage1Module(lightning.LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW with warm-up and cosine decay."""
-        return adamw_with_cosine(self.model.parameters(), **self.optimisation)  # type: ignore[arg-type]
+        return adamw_cosine(self.model.parameters(), **self.optimisation)  # type: ignore[arg-type]
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """One step on pairs (source i, driver j) and on neighbours (s, d)."""
