@@ -203,6 +203,9 @@ def make_tables(who: Identity) -> HeadTables:
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     gloss = 0.3 + 0.6 * _bump(np.abs(x), y, at=(0.0, who.nose_length - 0.02), size=(0.05, 0.08))
     gloss = gloss + 0.25 * _bump(np.abs(x), y, at=(0.0, -0.35), size=(0.3, 0.12))
+    gloss = gloss * (
+        1.0 - smoothstep(y, CHIN + who.chin_length - 0.08, CHIN + who.chin_length - 0.03)
+    )
     surface = np.concatenate([normal, _albedo(who, x, y, rng), gloss[..., None]], -1)
     fine = np.clip(
         _smooth_noise(rng, cells=(14, 110)) + 0.5 * _smooth_noise(rng, cells=(50, 190)), -1, 1

@@ -99,6 +99,33 @@ class _Rows:
         return met, least, cell, w0
 
 
+def _halved(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Every second pixel along both axes, flat."""
+    return values.reshape(shape)[::2, ::2].ravel()
+
+
+def _doubled(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Back from every second pixel to all of them, flat."""
+    rows, columns = shape
+    small = values.reshape((rows + 1) // 2, (columns + 1) // 2)
+    return small.repeat(2, axis=0)[:rows].repeat(2, axis=1)[:, :columns].ravel()
+
+
+def _settle(rows: _Rows, origin: list[np.ndarray], ray: list[float], top: np.ndarray) -> np.ndarray:
+    """Depths by fixed-point steps k -> meeting(k), sped up by the secant rule."""
+    k = np.minimum(top, -0.2)
+    step = residual = rows.meet(origin, ray, k)[0] - k
+    for _ in range(_STEPS):
+        last, before = residual, step
+        k = k + step
+        residual = rows.meet(origin, ray, k)[0] - k
+        change = last - residual
+        is_steep = np.abs(change) > 0.25 * np.abs(before)
+        step = np.where(is_steep, residual * before / np.where(is_steep, change, 1), residual)
+        np.minimum(np.maximum(step, -0.25, out=step), 0.25, out=step)
+    return k + step
+
+
 def _march(rows: _Rows, origin: list[np.ndarray], ray: list[float], near: np.ndarray) -> np.ndarray:
     """First depth at which a ray passes the surface, by even steps about `near` and interpolation.
 
@@ -117,8 +144,8 @@ def _march(rows: _Rows, origin: list[np.ndarray], ray: list[float], near: np.nda
 def hit_head(window: Window, *, view: View, tables: HeadTables, rest: np.ndarray) -> HeadHit:
     """Search the head's surface along each ray of a window.
 
-    Fixed-point steps k -> meeting(k), sped up by the secant rule; the cranium, where rays graze, is
-    an ellipsoid in closed form.
+    Settled on every second pixel first, then stepped on all, then marched where that has not met;
+    the cranium, where rays graze, is an ellipsoid in closed form.
 
     Args:
         window: pixels to cast.
@@ -129,18 +156,12 @@ def hit_head(window: Window, *, view: View, tables: HeadTables, rest: np.ndarray
     origin, ray = window.origins(view), [float(v) for v in view.rotation[2]]
     rows = _Rows(tables, rest=rest)
     top, top_least = _cranium(origin, ray)
-    k = np.minimum(top, -0.2)
-    step = residual = rows.meet(origin, ray, k)[0] - k
-    for _ in range(_STEPS):
-        last, before = residual, step
-        k = k + step
-        residual = rows.meet(origin, ray, k)[0] - k
-        change = last - residual
-        is_steep = np.abs(change) > 0.25 * np.abs(before)
-        step = np.where(is_steep, residual * before / np.where(is_steep, change, 1), residual)
-        np.minimum(np.maximum(step, -0.25, out=step), 0.25, out=step)
+    shape = (len(window.ys), len(window.xs))
+    k = _settle(rows, [_halved(axis, shape) for axis in origin], ray, _halved(top, shape))
+    k = _doubled(k, shape)
+    k = rows.meet(origin, ray, k)[0]
     is_top = origin[1] + top * ray[1] < CRANIUM_Y - 0.08
-    k = np.where(is_top, top, k + step)
+    k = np.where(is_top, top, k)
     met, least, cell, w0 = rows.meet(origin, ray, k)
     lost = np.flatnonzero((np.abs(met - k) > 0.4 * view.pixel) & (least < 0.02) & ~is_top)
     if lost.size:
