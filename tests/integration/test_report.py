@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from vasa.data.schema import FaceClip, FaceLabels
@@ -19,9 +20,6 @@ from vasa.evaluation.report.page import write_report
 from vasa.evaluation.results import read_rows
 from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
 from vasa.models.checkpoint import model_hash, save_model
-from vasa.models.face_autoencoder import FaceAutoencoder
-from vasa.models.face_expert import FaceExpert
-from vasa.models.syncnet import SyncNet
 from vasa.training.config import build
 from vasa.types import InputError
 
@@ -83,15 +81,14 @@ def micro_clip(speaker: int, number: int, split: str) -> FaceClip:
 
 
 def experiment_model(name: str) -> dict:
-    """The network's arguments in an experiment file."""
-    experiment = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text())
-    model = experiment["module"]["model"]
-    return {key: value for key, value in model.items() if key != "_target_"}
+    """The network of an experiment: `_target_` and arguments."""
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+        config = compose(config_name="train", overrides=[f"experiment={name}"])
+    return OmegaConf.to_container(config.module.model, resolve=True)
 
 
 def save_run(folder: Path, net: torch.nn.Module, config: dict, stage: str) -> None:
-    target = f"{type(net).__module__}.{type(net).__name__}"
-    save_model(net, {"_target_": target, **config}, folder / "model")
+    save_model(net, config, folder / "model")
     (folder / "config.yaml").write_text(yaml.safe_dump({"stage": stage, "name": "tiny", "seed": 3}))
     environment = {
         "command": ["vasa", "train", f"experiment={stage}/tiny", "name=<b>"],
@@ -121,18 +118,13 @@ def micro(tmp_path_factory) -> SimpleNamespace:
     with FaceShardWriter(root / "data", clips_per_shard=10, prep_version="test") as writer:
         for speaker, split in enumerate(["train"] * 4 + ["val"] * 2 + ["test"] * 3):
             writer.write(micro_clip(speaker, 0, split))
-    face = yaml.safe_load((CONF / "model" / "face_tiny.yaml").read_text())
-    face.pop("_target_")
-    expert, sync = experiment_model("expert/loss"), experiment_model("syncnet/tiny")
-    save_run(root / "stage1", FaceAutoencoder(**face), face, "stage1")
-    save_run(root / "expert", FaceExpert(**expert), expert, "expert")
-    save_run(root / "syncnet", SyncNet(**sync), sync, "syncnet")
-    motion = yaml.safe_load((CONF / "model" / "motion_tiny.yaml").read_text())
-    motion |= {"audio": yaml.safe_load((CONF / "audio" / "log_mel.yaml").read_text())}
-    motion |= {"width": 16, "num_layers": 1, "num_heads": 2}
+    networks = {"stage1": "stage1/tiny", "expert": "expert/loss", "syncnet": "syncnet/tiny"}
+    for role, name in networks.items():
+        config = experiment_model(name)
+        save_run(root / role, build(OmegaConf.create(config)), config, role)
+    motion = experiment_model("stage2/tiny") | {"width": 16, "num_layers": 1, "num_heads": 2}
     mover = build(OmegaConf.create(motion))
     mover.stage1_digest.copy_(torch.tensor(list(bytes.fromhex(model_hash(root / "stage1")))))
-    motion.pop("_target_")
     save_run(root / "stage2", mover, motion, "stage2")
     settings = yaml.safe_load((CONF / "evaluation" / "synth.yaml").read_text())
     settings |= {
