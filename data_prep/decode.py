@@ -1,0 +1,161 @@
+"""Decoding of foreign clips: 25 pictures a second by their timestamps, 16 kHz mono sound.
+
+Both start at the first picture's time, so that picture i owns samples [640 i, 640 (i + 1)).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import av
+import av.error
+import numpy as np
+
+from data_prep.drops import Dropped, Reason
+from vasa.data.schema import FPS, SAMPLE_RATE_HZ
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipFacts:
+    """What a clip's container says.
+
+    Attributes:
+        width: pixels.
+        height: pixels.
+        fps: average pictures a second.
+        duration_s: 0 where unknown.
+        has_audio: whether there is a sound track.
+    """
+
+    width: int
+    height: int
+    fps: float
+    duration_s: float
+    has_audio: bool
+
+
+def probe(path: Path) -> ClipFacts:
+    """Facts of a clip without decoding it.
+
+    Raises:
+        Dropped: not a readable container, or no video in it.
+    """
+    with _opened(path) as container:
+        if not container.streams.video:
+            raise Dropped(Reason.NO_VIDEO, "no video stream")
+        video = container.streams.video[0]
+        rate = video.average_rate or video.guessed_rate
+        return ClipFacts(
+            width=video.width,
+            height=video.height,
+            fps=float(rate) if rate else 0.0,
+            duration_s=(container.duration or 0) / av.time_base,
+            has_audio=bool(container.streams.audio),
+        )
+
+
+def stream_frames(path: Path) -> Iterator[np.ndarray]:
+    """Pictures of a clip at 25 a second, RGB uint8 `h w 3`, upright and with square pixels.
+
+    The picture at i / 25 s after the first one is the one whose timestamp is nearest.
+
+    Raises:
+        Dropped: the video cannot be decoded to its end.
+    """
+    for frame in nearest_in_time(_timed_frames(path)):
+        yield _to_rgb(frame)
+
+
+def nearest_in_time(timed: Iterator[tuple[float, Item]], *, fps: float = FPS) -> Iterator[Item]:
+    """Items at a constant rate from items with timestamps (s, ascending, the first is time 0).
+
+    Item i is the one nearest to i / fps; the last one lasts as long as the one before it.
+    """
+    previous: tuple[float, Item] | None = None
+    start = gap = 0.0
+    index = 0
+    for time, item in timed:
+        if previous is None:
+            start = time
+        else:
+            gap = time - previous[0]
+            while start + index / fps < previous[0] + gap / 2 - 1e-6:
+                yield previous[1]
+                index += 1
+        previous = (time, item)
+    if previous is not None:
+        gap = gap or 1 / fps
+        while start + index / fps < previous[0] + gap / 2 - 1e-6:
+            yield previous[1]
+            index += 1
+
+
+def read_sound(path: Path) -> np.ndarray:
+    """The clip's sound from its first picture's time on: mono float32 at 16 kHz, `n`.
+
+    Raises:
+        Dropped: no sound track, or it cannot be decoded.
+    """
+    with _opened(path) as container:
+        if not container.streams.audio:
+            raise Dropped(Reason.NO_AUDIO, "no audio stream")
+        video_start = _start_time(container.streams.video[0])
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
+        blocks: list[np.ndarray] = []
+        start: float | None = None
+        try:
+            for frame in container.decode(container.streams.audio[0]):
+                if start is None:
+                    start = frame.time or 0.0
+                frame.pts = None  # the resampler would fill small gaps of a jittery clock
+                blocks += [out.to_ndarray()[0] for out in resampler.resample(frame)]
+            blocks += [out.to_ndarray()[0] for out in resampler.resample(None)]
+        except av.error.FFmpegError as error:
+            raise Dropped(Reason.UNDECODABLE, f"audio: {error}") from error
+    if start is None or not blocks:
+        raise Dropped(Reason.NO_AUDIO, "the audio stream is empty")
+    sound = np.concatenate(blocks).astype(np.float32)
+    late = round((start - video_start) * SAMPLE_RATE_HZ)
+    return np.concatenate((np.zeros(late, np.float32), sound)) if late > 0 else sound[-late:]
+
+
+def _opened(path: Path) -> av.container.InputContainer:
+    try:
+        return av.open(str(path))
+    except (av.error.FFmpegError, OSError) as error:
+        raise Dropped(Reason.UNDECODABLE, str(error)) from error
+
+
+def _start_time(stream: av.VideoStream) -> float:
+    if stream.start_time is None or stream.time_base is None:
+        return 0.0
+    return float(stream.start_time * stream.time_base)
+
+
+def _timed_frames(path: Path) -> Iterator[tuple[float, av.VideoFrame]]:
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        rate = float(stream.average_rate or FPS)
+        latest = -np.inf
+        try:
+            for index, frame in enumerate(container.decode(stream)):
+                time = frame.time if frame.time is not None else index / rate
+                if time > latest:
+                    latest = time
+                    yield time, frame
+        except av.error.FFmpegError as error:
+            raise Dropped(Reason.UNDECODABLE, f"video: {error}") from error
+
+
+def _to_rgb(frame: av.VideoFrame) -> np.ndarray:
+    width = frame.width
+    aspect = getattr(frame, "sample_aspect_ratio", None)
+    if aspect and aspect != 1:
+        width = round(frame.width * float(aspect))
+    picture = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture

@@ -1,0 +1,86 @@
+"""Turn a folder of raw talking-face clips into face shards; needs the frozen experts' weights."""
+
+import hydra
+from omegaconf import DictConfig
+
+from vasa.cli.paths import conf_dir
+
+
+@hydra.main(version_base="1.3", config_path=conf_dir(), config_name="prep")
+def main(cfg: DictConfig) -> None:
+    """Prepare what is missing; say so when nothing is."""
+    import hashlib
+    from dataclasses import asdict
+    from pathlib import Path
+
+    from omegaconf import OmegaConf
+
+    from data_prep.clip import PrepExperts
+    from data_prep.index import SplitRule, find_clips
+    from data_prep.settings import PrepSettings
+    from data_prep.write import PREP_VERSION, prepare_set
+    from vasa.cli.outputs import is_complete, mark_complete
+    from vasa.pretrained.registry import require_weight
+    from vasa.types import InputError
+
+    settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(PrepSettings), cfg))
+    assert isinstance(settings, PrepSettings)
+    settings.check()
+    root, output = Path(settings.input), Path(settings.output)
+    split = settings.split
+    sources = find_clips(
+        root,
+        rule=SplitRule(
+            val=split.val,
+            test=split.test,
+            val_speakers=tuple(split.val_speakers),
+            test_speakers=tuple(split.test_speakers),
+        ),
+        include=tuple(settings.include),
+        speakers=tuple(settings.speakers),
+        per_speaker=settings.per_speaker,
+        limit=settings.limit,
+        source=settings.source,
+        licence=settings.licence,
+    )
+    experts = PrepExperts.describe()
+    for expert in experts:
+        require_weight(expert["name"])
+    listed = "\n".join(f"{clip.key} {clip.split} {clip.path.stat().st_size}" for clip in sources)
+    config = {
+        name: value
+        for name, value in asdict(settings).items()
+        if name not in ("input", "output", "workers")
+    }
+    record = {
+        "prep_version": PREP_VERSION,
+        "config": config,
+        "files": hashlib.sha256(listed.encode()).hexdigest(),
+        "experts": {expert["name"]: expert["sha256"] for expert in experts},
+    }
+    done, begun = output / "done.json", output / "begun.json"
+    if is_complete(done, record):
+        print(f"already complete: {output}")
+        return
+    if done.is_file() or (begun.is_file() and not is_complete(begun, record)):
+        raise InputError(
+            f"expected a new folder or the unfinished output of this command, {output} holds a "
+            "set made with other settings, clips or networks; choose another output= or remove it"
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    mark_complete(begun, record)
+    summary = prepare_set(
+        sources,
+        output=output,
+        recipe=settings.recipe(),
+        clips_per_shard=settings.clips_per_shard,
+        workers=settings.workers,
+    )
+    mark_complete(done, record, summary=asdict(summary), input=str(root))
+    begun.unlink()
+    print(f"wrote face shards to {output}")
+    print("\n".join(summary.lines()))
+
+
+if __name__ == "__main__":
+    main()

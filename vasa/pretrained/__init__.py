@@ -1,0 +1,1 @@
+"""Frozen expert networks behind one interface: file, checksum, licence, input contract."""
