@@ -51,7 +51,7 @@ def cross_reenactment_sheet(
     drivers = torch.stack(
         [driver_frame(clip, row, len(chosen)) for row, clip in enumerate(reversed(chosen))]
     )
-    rows: list[list[Tensor | None]] = [[None, *drivers]]
+    rows: list[Sequence[Tensor | None]] = [[None, *drivers]]
     for clip in chosen:
         source = clip.source()
         rows.append([source, *reenact(autoencoder, source, drivers, batch_size=len(drivers))])
@@ -79,7 +79,7 @@ def generated_sheet(
     path: Path, *, clips: Sequence[EvaluationClip], videos: Sequence[Tensor], num_rows: int
 ) -> None:
     """Film strips: real frames above generated ones, at the same times."""
-    rows: list[list[Tensor | None]] = []
+    rows: list[Sequence[Tensor | None]] = []
     times: list[str] = []
     for clip, video in list(zip(clips, videos, strict=True))[: max(1, num_rows // 2)]:
         length = min(len(video), len(clip.frames))

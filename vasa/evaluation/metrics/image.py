@@ -78,4 +78,5 @@ class Ssim(ClipMean):
     def update(self, result: Tensor, target: Tensor) -> None:
         """Adds one clip: `t c h w` twice."""
         value = structural_similarity_index_measure(result, target, data_range=1.0)
+        assert isinstance(value, Tensor), "torchmetrics gives a pair only on request"
         self.add_value(value)
