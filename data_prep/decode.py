@@ -65,8 +65,8 @@ def stream_frames(path: Path) -> Iterator[np.ndarray]:
     Raises:
         Dropped: the video cannot be decoded to its end.
     """
-    for frame in nearest_in_time(_timed_frames(path)):
-        yield _to_rgb(frame)
+    for frame, aspect in nearest_in_time(_timed_frames(path)):
+        yield _to_rgb(frame, aspect)
 
 
 def nearest_in_time(timed: Iterator[tuple[float, Item]], *, fps: float = FPS) -> Iterator[Item]:
@@ -135,27 +135,26 @@ def _start_time(stream: av.VideoStream) -> float:
     return float(stream.start_time * stream.time_base)
 
 
-def _timed_frames(path: Path) -> Iterator[tuple[float, av.VideoFrame]]:
+def _timed_frames(path: Path) -> Iterator[tuple[float, tuple[av.VideoFrame, float]]]:
+    """Timestamps (s) with a picture and the width of its pixels over their height."""
     with _opened(path) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         rate = float(stream.average_rate or FPS)
+        aspect = float(stream.sample_aspect_ratio or 1) or 1.0
         latest = -np.inf
         try:
             for index, frame in enumerate(container.decode(stream)):
                 time = frame.time if frame.time is not None else index / rate
                 if time > latest:
                     latest = time
-                    yield time, frame
+                    yield time, (frame, aspect)
         except av.error.FFmpegError as error:
             raise Dropped(Reason.UNDECODABLE, f"video: {error}") from error
 
 
-def _to_rgb(frame: av.VideoFrame) -> np.ndarray:
-    width = frame.width
-    aspect = getattr(frame, "sample_aspect_ratio", None)
-    if aspect and aspect != 1:
-        width = round(frame.width * float(aspect))
+def _to_rgb(frame: av.VideoFrame, aspect: float) -> np.ndarray:
+    width = round(frame.width * aspect)
     picture = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
     turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
