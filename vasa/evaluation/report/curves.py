@@ -31,7 +31,9 @@ def curve_names(run: RunRecord) -> list[str]:
     rank = {"train/loss": 0}
 
     def order(name: str) -> tuple[int, str]:
-        is_bookkeeping = bool(re.search(r"(^|/)(lr|grad_norm|steps_per_s|memory)", name))
+        is_bookkeeping = bool(
+            re.search(r"/(lr|learning_rate|grad(ient)?_norm|temperature|steps_per_s|memory)", name)
+        )
         return rank.get(name, 2 if is_bookkeeping else 1), name
 
     return sorted(names, key=order)

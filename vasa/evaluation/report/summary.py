@@ -69,6 +69,8 @@ def experts_used(rows: Sequence[ResultRow]) -> list[dict[str, str]]:
             key = (expert["name"], expert.get("hash", expert.get("sha256", "")))
             found.setdefault(key, set()).add(protocol)
         for role, digest in (row.stamp.get("models") or {}).items():
+            if role not in ("stage1", "stage2"):
+                continue
             found.setdefault((f"{role} (evaluated)", digest), set())
     merged = []
     for (name, digest), protocols in found.items():
