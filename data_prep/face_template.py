@@ -2,6 +2,9 @@
 
     python -m data_prep.face_template FOLDER OUT.npz
 
+The file that ships comes from 118 clips of 44 people (LRW-AR, GRID, LRS3, HDTF): mean positions of
+landmarks only, no picture and no person's own shape.
+
 1. Landmarks of a few frames of a few clips of every speaker.
 2. Generalised Procrustes: all of them onto their common mean, to convergence, every speaker with
    the same weight; a point's weight is the inverse of its variance within a clip, so that lips,
