@@ -30,7 +30,8 @@ bench: install  ## speed of each part on this machine
 	$(BIN)/vasa bench
 
 report: install  ## the report of RUN (runs/quickstart) again from its records
-	PATH="$(CURDIR)/$(BIN):$$PATH" bash experiments/000-quickstart/run.sh --report-only
+	$(BIN)/vasa report results=$(RUN)/results.jsonl output=$(RUN)/report.html \
+		"runs=[$$(find $(RUN) -name metrics.jsonl -printf '%h\n' | sort | paste -sd,)]"
 
 clean:  ## remove the environment and caches; runs/ stays
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache

@@ -22,7 +22,7 @@ from vasa.types import InputError
 
 CONF = Path(conf_dir())
 # The group that each folder of conf/ is tested as; `covers everything` keeps this whole.
-GROUPS = ("audio", "evaluation", "experiment", "logger", "model", "trainer")
+GROUPS = ("audio_encoder", "evaluation", "experiment", "logger", "model", "trainer")
 # What an experiment leaves to the user: a folder with the saved network of this configuration.
 SAVED_INPUTS = {
     "expert": ("experiment/expert/loss", "module.model"),
@@ -120,15 +120,15 @@ def test_experiment_refuses_a_misspelling(name, saved):
 def test_model(name):
     config = member("model", name)
     if config.get("audio") == "???":  # the experiment's choice
-        config["audio"] = member("audio", "log_mel")
+        config["audio"] = member("audio_encoder", "log_mel")
     check_signatures(config)
     with torch.device("meta"):
         assert isinstance(build(OmegaConf.create(config)), nn.Module)
 
 
-@pytest.mark.parametrize("name", files("audio"))
-def test_audio(name):
-    config = member("audio", name)
+@pytest.mark.parametrize("name", files("audio_encoder"))
+def test_audio_encoder(name):
+    config = member("audio_encoder", name)
     assert config["_target_"].startswith("vasa.")
     check_signatures(config)
 

@@ -143,5 +143,5 @@ def build_trainer(config: dict[str, Any]) -> lightning.Trainer:
 def _quiet() -> None:
     """Lightning's tips and notices that do not concern a run of ours."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for about in ("does not have many workers", "`LeafSpec`", "without a `val_dataloader`"):
+    for about in ("does not have many workers", "LeafSpec", "`srun` command"):
         warnings.filterwarnings("ignore", message=f".*{about}.*")
