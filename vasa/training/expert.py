@@ -14,6 +14,9 @@ from vasa.losses.expert import cosine_margin_loss, identity_auc, masked_smooth_l
 from vasa.models.face_expert import FaceExpert
 from vasa.training.optimisation import adamw_cosine
 
+LANDMARK_UNIT = 0.05
+"""Half pictures; landmark errors are counted in it, so that the loss stays linear above a pixel."""
+
 
 class FaceExpertModule(lightning.LightningModule):
     """One loss a head; the classification head over speakers stays here and is not exported.
@@ -122,8 +125,11 @@ class FaceExpertModule(lightning.LightningModule):
         valid = batch["valid"]
         losses = {
             "targets": masked_smooth_l1(output.targets[:num_faces], wanted, valid=valid),
-            "landmarks": 10
-            * masked_smooth_l1(output.landmarks[:num_faces], batch["landmarks"], valid=valid),
+            "landmarks": masked_smooth_l1(
+                output.landmarks[:num_faces] / LANDMARK_UNIT,
+                batch["landmarks"] / LANDMARK_UNIT,
+                valid=valid,
+            ),
             "identity": cosine_margin_loss(
                 output.identity[:num_faces],
                 self.prototypes,

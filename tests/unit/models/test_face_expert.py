@@ -15,6 +15,7 @@ def expert() -> FaceExpert:
         hidden=24,
         identity_dim=12,
         groups=4,
+        landmark_channels=8,
         glimpse_widths=(8, 8),
         glimpse_px=8,
     ).eval()
