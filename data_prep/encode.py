@@ -64,7 +64,7 @@ def encode_set(
     if missing:
         info = _describe(data, table, net, stage1_hash, audio, device)
         info.write(output)
-        count = int(table["shard"].isin(missing).sum())
+        count = sum(shard in missing for shard in table["shard"])
         with tqdm(total=count, desc="encode", unit="clip") as progress:
             for shard in missing:
                 rows = table[table["shard"] == shard]

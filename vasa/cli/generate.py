@@ -28,6 +28,7 @@ def main(cfg: DictConfig) -> None:
 
     config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     assert isinstance(config, dict)
+    config = {str(key): value for key, value in config.items()}
     output = Path(config["output"])
     if output.suffix != ".mp4":
         raise InputError(f"expected output=NAME.mp4, got {output}")

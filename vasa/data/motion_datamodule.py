@@ -77,7 +77,7 @@ class MotionDataModule(StepDataModule):
                 f"{self.root}, the longest has {table['frames'].max()}"
             )
         self._rows = list(self.table.itertuples())
-        frames = self.table["frames"].to_numpy()
+        frames = np.asarray(self.table["frames"])
         self._chances = frames / frames.sum()
         self._cache: dict[int, MotionClip] = {}
         self._budget = int(cache_gb * 2**30)
@@ -102,8 +102,8 @@ class MotionDataModule(StepDataModule):
         if audio_encoder != found.audio_encoder:
             raise InputError(
                 f"expected motion shards with audio by {audio_encoder}, {self.root} has "
-                f"{found.audio_encoder}; choose audio_encoder@module.model.audio=NAME to match, or run "
-                "`vasa encode` again"
+                f"{found.audio_encoder}; choose audio_encoder@module.model.audio=NAME to match, "
+                "or run `vasa encode` again"
             )
         if num_motion != found.num_motion:
             raise InputError(

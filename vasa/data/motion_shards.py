@@ -91,7 +91,7 @@ class MotionShardWriter:
         self._path = root / shard
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._part = self._path.with_name(self._path.name + ".part")
-        self._archive = tarfile.open(self._part, "w", tarfile.USTAR_FORMAT)
+        self._archive = tarfile.open(self._part, "w")
 
     def write(self, clip: MotionClip, *, face_row: Any, details: dict[str, Any]) -> None:
         """Append one clip.
@@ -108,7 +108,7 @@ class MotionShardWriter:
             arrays,
             motion=clip.motion.astype(np.float32),
             audio=clip.audio.astype(AUDIO_DTYPE),
-            **labels,
+            **labels,  # type: ignore[arg-type]
         )
         described = {
             **details,
@@ -181,7 +181,7 @@ def write_statistics(root: Path, clips: list[MotionClip]) -> None:
         values[f"{name}_mean"] = np.asarray(mean, np.float32)
         values[f"{name}_std"] = np.sqrt(np.asarray(variance)).astype(np.float32)
     part = root / "stats.part.npz"
-    np.savez(part, **values)
+    np.savez(part, **values)  # type: ignore[arg-type]
     os.replace(part, root / "stats.npz")
 
 

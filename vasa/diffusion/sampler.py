@@ -16,7 +16,8 @@ def sampling_timesteps(*, num_timesteps: int, num_steps: int) -> list[int]:
     """Evenly spaced timesteps from T down to 0, `num_steps` + 1 of them."""
     if not 1 <= num_steps <= num_timesteps:
         raise ValueError(f"expected 1 to {num_timesteps} sampling steps, got {num_steps}")
-    return torch.linspace(num_timesteps, 0, num_steps + 1).round().long().tolist()
+    steps = torch.linspace(num_timesteps, 0, num_steps + 1).round()
+    return [int(step) for step in steps]
 
 
 class DDIMSampler:

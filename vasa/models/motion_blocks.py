@@ -69,9 +69,10 @@ class TransformerBlock(nn.Module):
         self.feed = nn.Sequential(
             nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
         )
-        self.modulate = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
-        nn.init.zeros_(self.modulate[1].weight)
-        nn.init.zeros_(self.modulate[1].bias)
+        modulation = nn.Linear(width, 6 * width)
+        nn.init.zeros_(modulation.weight)
+        nn.init.zeros_(modulation.bias)
+        self.modulate = nn.Sequential(nn.SiLU(), modulation)
 
     def forward(
         self, tokens: Tensor, modulation: Tensor, valid: Tensor, rotary: tuple[Tensor, Tensor]

@@ -20,7 +20,7 @@ NUM_EMOTIONS = 8
 
 
 class SpeechFeatures(Protocol):
-    """What the model must know of an audio encoder (`vasa.data.audio_features.AudioEncoder`)."""
+    """An audio encoder (`vasa.data.audio_features.AudioEncoder`), as far as it matters here."""
 
     @property
     def dim(self) -> int:
@@ -29,6 +29,10 @@ class SpeechFeatures(Protocol):
 
     def describe(self) -> str:
         """Name, settings and weights in one line."""
+        ...
+
+    def __call__(self, audio: Tensor) -> Tensor:
+        """Sound `b n` to features `b t f`."""
         ...
 
 
@@ -57,6 +61,8 @@ class MotionTransformer(nn.Module):
         audio_kernel_size: frames that one convolution of the audio context sees, odd.
         audio_layers: convolutions of the audio context.
     """
+
+    stage1_digest: Tensor
 
     def __init__(
         self,
@@ -99,9 +105,11 @@ class MotionTransformer(nn.Module):
         self.embed_distance = _mlp(1, width)
         self.embed_emotion = _mlp(NUM_EMOTIONS, width)
         self.embed_timestep = _mlp(width, width)
-        for name in ("audio", "previous", "gaze", "distance", "emotion"):
-            token = nn.Parameter(0.02 * torch.randn(width))
-            self.register_parameter(f"null_{name}", token)
+        self.null_audio = _null_token(width)
+        self.null_previous = _null_token(width)
+        self.null_gaze = _null_token(width)
+        self.null_distance = _null_token(width)
+        self.null_emotion = _null_token(width)
 
         self.blocks = nn.ModuleList(
             TransformerBlock(width=width, num_heads=num_heads) for _ in range(num_layers)
@@ -214,6 +222,10 @@ def timestep_features(t: Tensor, *, num_channels: int) -> Tensor:
     steps = torch.arange(half, device=t.device, dtype=torch.float32)
     angles = t.float()[:, None] * torch.exp(-math.log(10_000.0) * steps / half)
     return torch.cat((angles.cos(), angles.sin()), dim=-1)
+
+
+def _null_token(width: int) -> nn.Parameter:
+    return nn.Parameter(0.02 * torch.randn(width))
 
 
 def _mlp(num_inputs: int, width: int) -> nn.Sequential:

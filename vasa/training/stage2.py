@@ -37,6 +37,8 @@ class Stage2Module(lightning.LightningModule):
         validate_every: steps between validation losses; 0: none.
     """
 
+    weights: Tensor
+
     def __init__(
         self,
         *,
