@@ -11,6 +11,7 @@ from typing import TypeVar
 import av
 import av.error
 import numpy as np
+from av.container import InputContainer
 
 from data_prep.drops import Dropped, Reason
 from vasa.data.schema import FPS, SAMPLE_RATE_HZ
@@ -122,7 +123,7 @@ def read_sound(path: Path) -> np.ndarray:
     return np.concatenate((np.zeros(late, np.float32), sound)) if late > 0 else sound[-late:]
 
 
-def _opened(path: Path) -> av.container.InputContainer:
+def _opened(path: Path) -> InputContainer:
     try:
         return av.open(str(path))
     except (av.error.FFmpegError, OSError) as error:
