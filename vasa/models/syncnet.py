@@ -28,7 +28,8 @@ _LOG_FLOOR = 1e-6
 
 def mel_filters(*, num_mels: int, low_hz: float, high_hz: float) -> Tensor:
     """Triangular filters on the HTK mel scale, mel = 2595 log10(1 + hz / 700), `mels bins`."""
-    mel_edges = np.linspace(*(2595 * np.log10(1 + np.array([low_hz, high_hz]) / 700)), num_mels + 2)
+    low, high = 2595 * np.log10(1 + np.array([low_hz, high_hz]) / 700)
+    mel_edges = np.linspace(low, high, num_mels + 2)
     edges = 700 * (10 ** (mel_edges / 2595) - 1)
     bins = np.linspace(0, 8_000, _FFT_SAMPLES // 2 + 1)
     rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
