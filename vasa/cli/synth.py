@@ -16,6 +16,7 @@ def main(cfg: DictConfig) -> None:
     from data_prep.synth.build import build_set
 
     values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    assert isinstance(values, dict)
     output = Path(values.pop("output"))
     made = build_set(output=output, **values)
     total = sum(values["people"].values())

@@ -118,7 +118,7 @@ def _build(value: Any, *, where: Path) -> Any:
         ) from error
 
 
-def _allowed_class(path: Any, *, where: Path) -> type:
+def _allowed_class(path: Any, *, where: Path) -> type[Any]:
     """A network or dataclass that this package itself defines."""
     refusal = InputError(f"{where} asks for {path!r}; only networks of vasa are built")
     if not isinstance(path, str) or not path.startswith("vasa."):
@@ -128,7 +128,8 @@ def _allowed_class(path: Any, *, where: Path) -> type:
         found = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError) as error:
         raise refusal from error
-    is_ours = isinstance(found, type) and found.__module__.startswith("vasa.")
-    if not is_ours or not (issubclass(found, nn.Module) or is_dataclass(found)):
+    if not isinstance(found, type) or not found.__module__.startswith("vasa."):
+        raise refusal
+    if not issubclass(found, nn.Module) and not is_dataclass(found):
         raise refusal
     return found

@@ -28,7 +28,8 @@ class ModelEma(Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule):
         """Begin with the weights as they are, or go on with the restored average."""
-        model: nn.Module = pl_module.model
+        model = pl_module.model
+        assert isinstance(model, nn.Module), "a training module has its network as .model"
         device = pl_module.device
         source = self.average or model.state_dict()
         self.average = {name: value.detach().clone().to(device) for name, value in source.items()}

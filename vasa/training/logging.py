@@ -153,7 +153,7 @@ class WandbMirror:
             id_file.write_text(uuid.uuid4().hex[:12])
         self._wandb = wandb
         self._run = wandb.init(
-            mode=mode,
+            mode=mode,  # type: ignore[arg-type]
             project=project,
             id=id_file.read_text().strip(),
             name=f"{config['stage']}/{config['name']}",

@@ -21,7 +21,7 @@ import yaml
 from vasa.training.config import flat
 from vasa.types import InputError
 
-PACKAGES = ("vasa", "torch", "torchvision", "torchaudio", "lightning", "hydra-core", "numpy")
+PACKAGES = ("vasa", "torch", "torchaudio", "lightning", "hydra-core", "numpy")
 DIFF_LIMIT = 200_000
 
 

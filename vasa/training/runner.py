@@ -80,7 +80,7 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
             callbacks.Progress(name=f"{config['stage']}/{config['name']}"),
             last,
         ]
-        trainer.callbacks.extend(around)
+        trainer.callbacks.extend(around)  # type: ignore[attr-defined]
         begun = folder.checkpoint.is_file()
         trainer.fit(
             module,
@@ -112,8 +112,10 @@ def _export(
     record: callbacks.Record,
 ) -> None:
     """The averaged network, then the mark that all was done."""
-    with average.swapped_in(module.model):
-        save_model(module.model, config["module"]["model"], folder.model)
+    net = module.model
+    assert isinstance(net, torch.nn.Module)
+    with average.swapped_in(net):
+        save_model(net, config["module"]["model"], folder.model)
     folder.finish(
         {
             "step": config["max_steps"],
