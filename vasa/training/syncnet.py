@@ -27,6 +27,7 @@ class SyncNetModule(lightning.LightningModule):
         weight_decay: AdamW's.
         warmup_steps: until the peak.
         temperature: tau at the start; it is learned.
+        among_all_weight: of the loss whose negatives are of all clips of the batch.
         within_clip_weight: of the loss whose negatives are of the same clip alone.
         colour_strength: of the colour jitter.
         max_blur_px: widest Gaussian blur.
@@ -48,6 +49,7 @@ class SyncNetModule(lightning.LightningModule):
         weight_decay: float,
         warmup_steps: int,
         temperature: float,
+        among_all_weight: float,
         within_clip_weight: float,
         colour_strength: float,
         max_blur_px: float,
@@ -66,6 +68,7 @@ class SyncNetModule(lightning.LightningModule):
         self.weight_decay = weight_decay
         self.warmup_steps = warmup_steps
         self.log_temperature = nn.Parameter(torch.tensor(temperature).log())
+        self.among_all_weight = among_all_weight
         self.within_clip_weight = within_clip_weight
         self.colour_strength = colour_strength
         self.max_blur_px = max_blur_px
@@ -92,7 +95,7 @@ class SyncNetModule(lightning.LightningModule):
         temperature = self.log_temperature.exp().clamp(min=0.02)
         among_all = sync_contrastive_loss(video, audio, temperature=temperature)
         within = within_clip_loss(video, audio, temperature=temperature)
-        loss = among_all + self.within_clip_weight * within
+        loss = self.among_all_weight * among_all + self.within_clip_weight * within
         self.log("train/loss", loss)
         self.log("train/among_all", among_all)
         self.log("train/within_clip", within)
