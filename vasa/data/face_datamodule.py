@@ -12,6 +12,7 @@ import torch
 
 from vasa.data.clip_store import ClipStore
 from vasa.data.order import step_rng
+from vasa.data.schema import FaceLabels
 from vasa.data.step_datamodule import Batch, StepDataModule
 from vasa.types import InputError
 
@@ -29,6 +30,8 @@ class FaceDataModule(StepDataModule):
         split: the split to train on.
         batch_size: people in a batch; all different where the set has that many.
         frames_per_clip: frames of each person's clip; they are different frames.
+        eventful_share: share of the drawings in which the last frame, the driver, is drawn in
+            proportion to how open mouth and how shut eyes are; most frames show neither.
         min_distance: frames that two frames of a clip are apart at least, where it is long enough.
         seed: of the order.
         num_steps: training steps in all.
@@ -48,6 +51,7 @@ class FaceDataModule(StepDataModule):
         num_steps: int,
         num_workers: int,
         cache_gb: float,
+        eventful_share: float = 0.0,
     ) -> None:
         super().__init__(num_steps=num_steps, num_workers=num_workers)
         self.root = Path(root)
@@ -57,6 +61,7 @@ class FaceDataModule(StepDataModule):
         self.min_distance = min_distance
         self.seed = seed
         self.cache_gb = cache_gb
+        self.eventful_share = eventful_share
         self._store: ClipStore | None = None
 
     @property
@@ -90,7 +95,7 @@ class FaceDataModule(StepDataModule):
         samples = []
         for speaker in speakers[: self.batch_size]:
             clip = self.store[int(rng.choice(by_speaker[speaker]))]
-            chosen = self._choose_frames(rng, len(clip.frames))
+            chosen = self._choose_frames(rng, clip.labels)
             labels = {name: getattr(clip.labels, name)[chosen] for name in _FRAME_LABELS}
             height = clip.frames.shape[1]
             labels["landmarks"] = labels["landmarks"] * (2 / height) - 1
@@ -107,9 +112,18 @@ class FaceDataModule(StepDataModule):
             self._by_speaker = [groups[name] for name in self.store.speakers]
         return self._by_speaker
 
-    def _choose_frames(self, rng: np.random.Generator, num_frames: int) -> np.ndarray:
+    def _choose_frames(self, rng: np.random.Generator, labels: FaceLabels) -> np.ndarray:
         """Frames of a clip, `min_distance` apart where the clip is long enough for it."""
-        apart = min(self.min_distance, (num_frames - 1) // max(1, self.frames_per_clip - 1))
-        slack = num_frames - apart * (self.frames_per_clip - 1)
-        starts = np.sort(rng.integers(slack, size=self.frames_per_clip))
-        return rng.permutation(starts + apart * np.arange(self.frames_per_clip))
+        num_frames, count = len(labels.pose), self.frames_per_clip
+        apart = min(self.min_distance, (num_frames - 1) // max(1, count - 1))
+        slack = num_frames - apart * (count - 1)
+        chosen = rng.permutation(
+            np.sort(rng.integers(slack, size=count)) + apart * np.arange(count)
+        )
+        if rng.random() < self.eventful_share:
+            events = labels.mouth[:, 0].clip(0) + 0.2 * labels.blink.clip(0) + 1e-3
+            driver = int(rng.choice(num_frames, p=events / events.sum()))
+            far = np.flatnonzero(np.abs(np.arange(num_frames) - driver) >= apart)
+            if len(far) >= count - 1:
+                chosen = np.append(rng.choice(far, size=count - 1, replace=False), driver)
+        return chosen

@@ -1,4 +1,4 @@
-"""Face shards on disk: tar files that WebDataset reads, and the index that makes them random access.
+"""Face shards on disk: tar files that WebDataset reads, and their random-access index.
 
 `<root>/<split>/000000.tar` holds a clip as four members (mp4, flac, npz, json) in a row;
 `index.parquet` knows each clip's place, so that a training order can be any function of
@@ -142,7 +142,7 @@ class FaceShardWriter:
         if split not in self._open:
             path = self.root / split / f"{self._num_shards[split]:06d}.tar"
             path.parent.mkdir(parents=True, exist_ok=True)
-            archive = tarfile.open(path.with_name(path.name + ".part"), "w", tarfile.USTAR_FORMAT)
+            archive = tarfile.open(path.with_name(path.name + ".part"), "w")
             self._num_shards[split] += 1
             self._open[split] = (archive, path, 0)
         return self._open[split]
@@ -217,7 +217,7 @@ def read_labels(data: bytes) -> FaceLabels:
 
 
 def read_clip(root: Path, row: Any) -> FaceClip:
-    """Read and decode the clip of an index row (`itertuples` or `iloc`)."""
+    """Read and decode the clip of an index row, one of `read_index(...).itertuples()`."""
     members = read_members(root, row)
     details = json.loads(members["json"])
     known = {"key", "speaker", "source", "licence", "split", "frames"}

@@ -62,9 +62,11 @@ def warp_to_canonical(volume: Tensor, pose: Tensor, offsets: Tensor) -> Tensor:
     Args:
         volume: posed volume `b c d h w`.
         pose: `b 6`.
-        offsets: non-rigid field on canonical voxels, `b 3 d h w`.
+        offsets: non-rigid field on canonical space, `b 3 d' h' w'`, interpolated.
     """
     depth, height, width = volume.shape[-3:]
+    if offsets.shape[2:] != volume.shape[2:]:
+        offsets = F.interpolate(offsets, volume.shape[2:], mode="trilinear", align_corners=False)
     moved = identity_grid(depth, height, width, device=volume.device) + rearrange(
         offsets, "b xyz d h w -> b d h w xyz"
     )
@@ -73,43 +75,63 @@ def warp_to_canonical(volume: Tensor, pose: Tensor, offsets: Tensor) -> Tensor:
     return sample_volume(volume, grid)
 
 
-def warp_from_canonical(volume: Tensor, pose: Tensor, offsets: Tensor) -> Tensor:
+def warp_from_canonical(
+    volume: Tensor, pose: Tensor, offsets: Tensor, residual: Tensor | None = None
+) -> Tensor:
     """Canonical volume to a pose: non-rigid, then rigid (MegaPortraits eq. 3).
 
-    posed(p) = canonical(q + offsets(q)) with q the head coordinates of p; only the smooth
-    field is interpolated twice, the appearance once.
+    posed(p) = canonical(q + offsets(q)) + residual(q) with q the head coordinates of p; only the
+    smooth fields are interpolated twice, the appearance once.
 
     Args:
         volume: canonical volume `b c d h w`, or `1 c d h w` for all poses.
         pose: `b 6`.
-        offsets: non-rigid field on canonical voxels, `b 3 d h w`.
+        offsets: non-rigid field on canonical space, `b 3 d' h' w'`, interpolated.
+        residual: added to the first r channels, on canonical space, `b r d' h' w'`.
     """
     depth, height, width = volume.shape[-3:]
     base = identity_grid(depth, height, width, device=volume.device)
     points = unpose_points(rearrange(base, "b d h w xyz -> b (d h w) xyz"), pose)
     grid = rearrange(points, "b (d h w) xyz -> b d h w xyz", d=depth, h=height, w=width)
-    moved = grid + rearrange(sample_volume(offsets, grid), "b xyz d h w -> b d h w xyz")
-    return sample_volume(volume.expand(len(pose), -1, -1, -1, -1), moved)
+    fields = offsets if residual is None else torch.cat((offsets, residual), dim=1)
+    fields = sample_volume(fields, grid)
+    moved = grid + rearrange(fields[:, :3], "b xyz d h w -> b d h w xyz")
+    posed = sample_volume(volume.expand(len(pose), -1, -1, -1, -1), moved)
+    if residual is None:
+        return posed
+    num_added = residual.shape[1]
+    return torch.cat((posed[:, :num_added] + fields[:, 3:], posed[:, num_added:]), dim=1)
 
 
-def frontal_grid(pose: Tensor, size: int, *, extent: float, depth: float) -> Tensor:
-    """Where to read a picture so that a bowl-shaped face appears frontal and centred.
+def frontal_grid(
+    pose: Tensor,
+    size: int,
+    *,
+    centre: tuple[float, float],
+    half_side: float,
+    bowl_radius: float,
+    bowl_depth: float,
+) -> Tensor:
+    """Where to read a picture so that a part of a bowl-shaped face appears frontal and centred.
 
     Unspecified in the paper: MegaPortraits crops the driver before its expression encoder; this
     crop also undoes the rotation for a face taken as the paraboloid
-    z = -depth (1 - (x^2 + y^2) / extent^2), so that less of the pose is left to be seen.
+    z = -bowl_depth (1 - (x^2 + y^2) / bowl_radius^2), so that less of the pose is left to be seen.
 
     Args:
         pose: `b 6`.
         size: pixels a side.
-        extent: half side of the crop in head units.
-        depth: how far the middle of the face stands before the head's centre, in head units.
+        centre: x, y of the crop's middle in head units.
+        half_side: half side of the crop in head units.
+        bowl_radius: where the bowl ends, in head units.
+        bowl_depth: how far its middle stands before the head's centre, in head units.
 
     Returns:
         2D sampling grid in [-1, 1], `b size size 2`.
     """
-    flat = identity_grid(1, size, size, device=pose.device)[0, 0, ..., :2] * extent
-    bowl = (1 - flat.square().sum(-1, keepdim=True) / extent**2).clamp(min=0)
-    head = torch.cat((flat, -depth * bowl), dim=-1)
+    flat = identity_grid(1, size, size, device=pose.device)[0, 0, ..., :2] * half_side
+    flat = flat + torch.tensor(centre, device=pose.device)
+    bowl = (1 - flat.square().sum(-1, keepdim=True) / bowl_radius**2).clamp(min=0)
+    head = torch.cat((flat, -bowl_depth * bowl), dim=-1)
     points = pose_points(rearrange(head, "h w xyz -> 1 (h w) xyz"), pose)
     return rearrange(points[..., :2], "b (h w) xy -> b h w xy", h=size)

@@ -24,6 +24,17 @@ class MotionTarget:
     valid: Tensor
 
 
+def _face_error(found: dict[str, Tensor], target: MotionTarget) -> Tensor:
+    """Smooth L1 of mouth, gaze and blink in `FACE_UNITS`, sum of the three means."""
+    total = target.valid.new_zeros(())
+    for name, unit in FACE_UNITS.items():
+        aim = getattr(target, name)
+        errors = F.smooth_l1_loss(found[name] / unit, aim / unit, reduction="none")
+        errors = errors.reshape(len(aim), -1).mean(-1)
+        total = total + (errors * target.valid).sum() / target.valid.sum().clamp(min=1)
+    return total
+
+
 def motion_transfer_loss(measured: FaceMeasurements, target: MotionTarget) -> Tensor:
     """Smooth L1 of pose, mouth, gaze and blink as a frozen expert reads them off the result.
 
@@ -32,10 +43,20 @@ def motion_transfer_loss(measured: FaceMeasurements, target: MotionTarget) -> Te
     for results that have no true picture: one person under another's motion, or one frame's pose
     with another's dynamics.
     """
-    loss = pose_loss(measured.pose, target.pose, target.valid)
-    for name, unit in FACE_UNITS.items():
-        found, aim = getattr(measured, name), getattr(target, name)
-        errors = F.smooth_l1_loss(found / unit, aim / unit, reduction="none")
-        errors = errors.reshape(len(aim), -1).mean(-1)
-        loss = loss + (errors * target.valid).sum() / target.valid.sum().clamp(min=1)
+    found = {name: getattr(measured, name) for name in FACE_UNITS}
+    loss = pose_loss(measured.pose, target.pose, target.valid) + _face_error(found, target)
     return loss / (1 + len(FACE_UNITS))
+
+
+def dynamics_loss(readout: Tensor, target: MotionTarget) -> Tensor:
+    """Smooth L1 of mouth, gaze and blink read linearly off the dynamics code.
+
+    Unspecified in the paper: the labels keep the small code on the face's motion from the start;
+    the read-out is not part of the model.
+
+    Args:
+        readout: mouth 2, gaze 2, blink 1, `b 5`.
+        target: labels.
+    """
+    found = {"mouth": readout[:, :2], "gaze": readout[:, 2:4], "blink": readout[:, 4]}
+    return _face_error(found, target) / len(FACE_UNITS)

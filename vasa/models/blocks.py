@@ -29,11 +29,19 @@ class StandardConv2d(nn.Conv2d):
 
 
 class StandardConv3d(nn.Conv3d):
-    """A 3D convolution whose weights are standardised at every use."""
+    """A 3D convolution whose weights are standardised at every use.
+
+    On a CPU it runs in float32 under autocast too: torch 2.14's bfloat16 weight gradient of small
+    3D convolutions is now and then infinite.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """`b c d h w` to `b c' d' h' w'`."""
-        return F.conv3d(input, _standardise(self.weight), self.bias, self.stride, self.padding)
+        weight = _standardise(self.weight)
+        if input.device.type != "cpu":
+            return F.conv3d(input, weight, self.bias, self.stride, self.padding)
+        with torch.autocast("cpu", enabled=False):
+            return F.conv3d(input.float(), weight, self.bias, self.stride, self.padding)
 
 
 class AdaptiveGroupNorm(nn.Module):
@@ -43,7 +51,7 @@ class AdaptiveGroupNorm(nn.Module):
         super().__init__()
         self.norm = group_norm(channels)
         self.affine = nn.Linear(condition_dim, 2 * channels)
-        nn.init.normal_(self.affine.weight, std=0.02)
+        nn.init.normal_(self.affine.weight, std=0.1)
         nn.init.zeros_(self.affine.bias)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
@@ -104,7 +112,11 @@ class ImageTrunk(nn.Module):
     """
 
     def __init__(
-        self, *, channels: list[int], stem_stride: int, blocks_per_stage: int
+        self,
+        *,
+        channels: list[int],
+        stem_stride: int,
+        blocks_per_stage: int,
     ) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, channels[0], 7, stride=stem_stride, padding=3)
@@ -118,15 +130,21 @@ class ImageTrunk(nn.Module):
             self.stages.append(nn.ModuleList(blocks))
         self.norm = group_norm(previous)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Picture `b 3 h w` in [0, 1] to features `b c h' w'`."""
+    def last_two(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """The last stage's features and those of the stage before, at twice the side."""
         x = self.stem(image * 2 - 1)
+        before = x
         for index, stage in enumerate(self.stages):
             if index:
+                before = x
                 x = F.avg_pool2d(x, 2)
             for block in stage:  # type: ignore[attr-defined]
                 x = block(x)
-        return F.silu(self.norm(x))
+        return F.silu(self.norm(x)), before
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Picture `b 3 h w` in [0, 1] to features `b c h' w'`."""
+        return self.last_two(image)[0]
 
 
 class VectorEncoder(nn.Module):
@@ -146,7 +164,9 @@ class VectorEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.trunk = ImageTrunk(
-            channels=channels, stem_stride=stem_stride, blocks_per_stage=blocks_per_stage
+            channels=channels,
+            stem_stride=stem_stride,
+            blocks_per_stage=blocks_per_stage,
         )
         side = image_size // stem_stride // 2 ** (len(channels) - 1)
         self.head = nn.Linear(channels[-1] * side * side, out_dim)

@@ -8,12 +8,14 @@ decoded for any number of motions.
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor, nn
 
-from vasa.geometry.warp import frontal_grid, warp_from_canonical, warp_to_canonical
-from vasa.models.blocks import ImageTrunk, ResBlock, VectorEncoder
+from vasa.geometry.warp import warp_from_canonical, warp_to_canonical
+from vasa.models.blocks import ImageTrunk, VectorEncoder
+from vasa.models.dynamics_encoder import DynamicsEncoder
 from vasa.models.generator import ImageGenerator, VolumeRefiner
+from vasa.models.lift import VolumeLift
+from vasa.models.pose_encoder import PoseEncoder
 from vasa.models.warp_generator import WarpGenerator
 from vasa.types import FaceLatents
 
@@ -24,28 +26,39 @@ class FaceAutoencoder(nn.Module):
     """Encoders of appearance, identity, pose and dynamics, and the decoder of them.
 
     Differs from the papers: the identity network is a small trunk and not a ResNet-50 at small
-    sizes; the dynamics encoder sees a frontalised crop (`frontal_grid`) of the picture, placed by
-    the pose encoder's own reading.
+    sizes; the appearance encoder also hands on the picture itself; features are lifted to depth by
+    weights that start from a head-shaped shell, and a layer behind them stands still (`lift.py`);
+    the dynamics encoder (`DynamicsEncoder`) looks where the pose encoder says the face is; G2D is
+    conditioned on the motion (`ImageGenerator`): on dynamics for the inside of a mouth, on pose
+    because the light stands still when a head turns.
 
     Args:
         image_size: side of the square picture, px.
-        volume_size: c, d, h, w of the appearance volume.
+        volume_size: c, d, h, w of the appearance volume, without its still layer.
+        volume_fold: side of the pixel blocks folded into channels before G2D's first stage.
+        head_radii: radii of the shell that lifting starts from, in head units.
+        still_logit: how near the still layer is at the start (`VolumeLift`).
         z_id_dim: width of the identity code.
         z_dyn_dim: width of the dynamics code.
         condition_dim: width of the warp generators' condition.
         appearance_channels: stages of the appearance encoder.
         identity_channels: stages of the identity encoder.
         pose_channels: stages of the pose encoder.
-        dynamics_channels: stages of the dynamics encoder.
+        pose_hidden: width between landmarks and pose.
+        dynamics_channels: convolutions of the dynamics encoder.
+        dynamics_hidden: width of its hidden layer.
         warp_channels: stages of the warp generators.
+        warp_size: d, h, w at which warp fields are made.
         refine_channels: hidden width of G3D.
         generator_channels: stages of G2D.
         blocks_per_stage: residual blocks a stage, in encoders and G2D.
-        stem_stride: stride of the encoders' stems.
+        stem_stride: stride of the appearance, identity and pose encoders' stems.
         last_scale: enlargement of G2D's last convolution.
         max_offset: largest non-rigid offset, in half volumes.
-        crop_extent: half side of the dynamics crop, in head units.
-        crop_depth: depth of the face bowl of the dynamics crop, in head units.
+        glimpses: x, y and half side in head units of each crop of the dynamics encoder.
+        glimpse_size: its side, px.
+        bowl_radius: radius of the face bowl that the crops are frontalised by, in head units.
+        bowl_depth: its depth, in head units.
     """
 
     def __init__(
@@ -53,117 +66,122 @@ class FaceAutoencoder(nn.Module):
         *,
         image_size: int,
         volume_size: list[int],
+        volume_fold: int,
+        head_radii: list[float],
+        still_logit: float,
         z_id_dim: int,
         z_dyn_dim: int,
         condition_dim: int,
         appearance_channels: list[int],
         identity_channels: list[int],
         pose_channels: list[int],
+        pose_hidden: int,
         dynamics_channels: list[int],
+        dynamics_hidden: int,
         warp_channels: list[int],
+        warp_size: list[int],
         refine_channels: int,
         generator_channels: list[int],
         blocks_per_stage: int,
         stem_stride: int,
         last_scale: int,
         max_offset: float,
-        crop_extent: float,
-        crop_depth: float,
+        glimpses: list[list[float]],
+        glimpse_size: int,
+        bowl_radius: float,
+        bowl_depth: float,
     ) -> None:
         super().__init__()
         channels, depth, height, width = volume_size
-        appearance_side = image_size // stem_stride // 2 ** (len(appearance_channels) - 1)
-        generator_side = height * 2 ** (len(generator_channels) - 1) * last_scale
-        if appearance_side != height or height != width:
+        generator_side = height * 2 ** (len(generator_channels) - 1) * last_scale // volume_fold
+        if height != width or generator_side != image_size:
             raise ValueError(
-                f"expected an appearance encoder that ends at {height} x {width}, "
-                f"these stages end at {appearance_side} x {appearance_side}"
-            )
-        if generator_side != image_size:
-            raise ValueError(
-                f"expected a generator that ends at {image_size} px, got {generator_side}"
+                f"expected a square volume and a generator that ends at {image_size} px, "
+                f"got {height} x {width} and {generator_side} px"
             )
         self.image_size = image_size
         self.z_dyn_dim = z_dyn_dim
         self.volume_size = tuple(volume_size)
-        self.crop_extent = crop_extent
-        self.crop_depth = crop_depth
         self.appearance = ImageTrunk(
             channels=appearance_channels,
             stem_stride=stem_stride,
             blocks_per_stage=blocks_per_stage,
         )
-        self.to_volume = nn.Conv2d(appearance_channels[-1], channels * depth, 1)
-        self.volume_block = ResBlock(in_channels=channels, out_channels=channels, dims=3)
+        self.lift = VolumeLift(
+            in_channels=appearance_channels[-1],
+            channels=channels,
+            depth=depth,
+            head_radii=head_radii,
+            still_logit=still_logit,
+        )
 
-        def vector_encoder(stages: list[int], out_dim: int) -> VectorEncoder:
-            return VectorEncoder(
-                image_size=image_size,
-                channels=stages,
-                stem_stride=stem_stride,
-                blocks_per_stage=blocks_per_stage,
-                out_dim=out_dim,
-            )
-
-        def warp_generator() -> WarpGenerator:
+        def warp_generator(residual_channels: int) -> WarpGenerator:
             return WarpGenerator(
                 channels=warp_channels,
-                volume_size=(depth, height, width),
+                field_size=warp_size,
                 z_dyn_dim=z_dyn_dim,
                 z_id_dim=z_id_dim,
                 condition_dim=condition_dim,
                 max_offset=max_offset,
+                residual_channels=residual_channels,
             )
 
-        self.identity = vector_encoder(identity_channels, z_id_dim)
-        self.pose = vector_encoder(pose_channels, POSE_DIM)
-        self.dynamics = vector_encoder(dynamics_channels, z_dyn_dim)
-        nn.init.normal_(self.pose.head.weight, std=1e-3)
-        nn.init.zeros_(self.pose.head.bias)
-        self.warp_source = warp_generator()
-        self.warp_driver = warp_generator()
+        self.identity = VectorEncoder(
+            image_size=image_size,
+            channels=identity_channels,
+            stem_stride=stem_stride,
+            blocks_per_stage=blocks_per_stage,
+            out_dim=z_id_dim,
+        )
+        self.pose = PoseEncoder(
+            channels=pose_channels,
+            stem_stride=stem_stride,
+            blocks_per_stage=blocks_per_stage,
+            hidden=pose_hidden,
+        )
+        self.dynamics = DynamicsEncoder(
+            glimpses=glimpses,
+            glimpse_size=glimpse_size,
+            channels=dynamics_channels,
+            hidden=dynamics_hidden,
+            z_dyn_dim=z_dyn_dim,
+            bowl_radius=bowl_radius,
+            bowl_depth=bowl_depth,
+        )
+        self.warp_source = warp_generator(0)
+        self.warp_driver = warp_generator(4)  # colours and coverage
         self.refine = VolumeRefiner(channels=channels, hidden=refine_channels)
         self.generate = ImageGenerator(
-            in_channels=channels * depth,
+            volume_channels=channels,
+            depth=depth + 1,
+            fold=volume_fold,
             channels=generator_channels,
             blocks_per_stage=blocks_per_stage,
             last_scale=last_scale,
+            condition_dim=condition_dim,
         )
-
-    def dynamics_crop(self, image: Tensor, pose: Tensor, flow: Tensor | None = None) -> Tensor:
-        """The frontalised crop that the dynamics encoder sees.
-
-        Args:
-            image: `b 3 h w` in [0, 1].
-            pose: where the face is, `b 6`; no gradient flows into it.
-            flow: random offsets of the crop (augmentation), half pictures, `b h w 2`.
-        """
-        grid = frontal_grid(
-            pose.detach().float(),
-            self.image_size,
-            extent=self.crop_extent,
-            depth=self.crop_depth,
-        )
-        if flow is not None:
-            grid = grid + flow
-        return F.grid_sample(image, grid, padding_mode="border", align_corners=False)
+        self.to_condition = nn.Linear(z_dyn_dim + POSE_DIM, condition_dim)
 
     def motion(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Pose `b 6` and dynamics `b m` of pictures `b 3 h w`, without the appearance path."""
         z_pose = self.pose(image).float()
-        z_dyn = self.dynamics(self.dynamics_crop(image, z_pose)).float()
+        z_dyn = self.dynamics(self.dynamics.view(image, z_pose)).float()
         return z_pose, z_dyn
 
     def canonical_volume(
         self, image: Tensor, *, z_id: Tensor, z_pose: Tensor, z_dyn: Tensor
     ) -> Tensor:
-        """V_app of pictures `b 3 h w`, carried to canonical space and refined, `b c d h w`."""
-        features = self.to_volume(self.appearance(image))
-        posed = self.volume_block(
-            rearrange(features, "b (c d) h w -> b c d h w", d=self.volume_size[1])
-        )
-        offsets = self.warp_source(z_dyn, z_id)
-        return self.refine(warp_to_canonical(posed.float(), z_pose, offsets))
+        """V_app of pictures `b 3 h w`, carried to canonical space and refined, `b c d+1 h w`.
+
+        The last plane is the still layer: in the picture's space, not the head's.
+        """
+        size = self.volume_size[-1]
+        pixels = F.interpolate(image, (size, size), mode="bilinear", antialias=True) * 2 - 1
+        posed = self.lift(self.appearance(image), pixels, z_pose)
+        moving, still = posed[:, :, :-1], posed[:, :, -1:]
+        offsets, _ = self.warp_source(z_dyn, z_id)
+        moving = self.refine(warp_to_canonical(moving, z_pose, offsets))
+        return torch.cat((moving, still), dim=2)
 
     def encode(self, image: Tensor) -> FaceLatents:
         """All four latents of pictures `b 3 h w` in [0, 1]."""
@@ -178,9 +196,13 @@ class FaceAutoencoder(nn.Module):
         Args:
             latents: app_volume and z_id with batch b or 1; z_pose and z_dyn with batch b.
         """
-        offsets = self.warp_driver(latents.z_dyn, latents.z_id)
-        posed = warp_from_canonical(latents.app_volume.float(), latents.z_pose, offsets)
-        return self.generate(posed)
+        offsets, residual = self.warp_driver(latents.z_dyn, latents.z_id)
+        volume = latents.app_volume.float()
+        moved = warp_from_canonical(volume[:, :, :-1], latents.z_pose, offsets, residual)
+        still = volume[:, :, -1:].expand(len(moved), -1, -1, -1, -1)
+        volume = torch.cat((moved, still), dim=2)
+        motion = torch.cat((latents.z_dyn, latents.z_pose), dim=-1)
+        return self.generate(volume, F.silu(self.to_condition(motion)))
 
     def forward(self, source: Tensor, driver: Tensor) -> Tensor:
         """The source's face in the driver's motion, `b 3 h w` each."""

@@ -1,6 +1,6 @@
 """Stage 1: a batch of frame pairs through the face autoencoder and its losses (VASA-1 sec. 3.1)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from vasa.data.augment import colour_jitter, smooth_flow
 from vasa.data.order import step_generator
+from vasa.losses.bottleneck import bottleneck_loss
 from vasa.losses.cross_identity import cross_identity_loss
-from vasa.losses.motion_transfer import MotionTarget, motion_transfer_loss
+from vasa.losses.motion_transfer import MotionTarget, dynamics_loss, motion_transfer_loss
 from vasa.losses.perceptual import perceptual_loss
-from vasa.losses.pose import pose_loss
+from vasa.losses.pose import POSE_UNITS, landmark_loss, pose_loss
 from vasa.losses.reconstruction import reconstruction_loss
 from vasa.losses.regions import region_weights
 from vasa.losses.transfer_consistency import transfer_consistency_loss
@@ -31,9 +32,12 @@ class Stage1Weights:
         reconstruction: weighted L1.
         perceptual: features of the loss expert.
         pose: pose code against labels.
+        landmarks: places that the pose is read from, against labels.
         consistency: VASA-1's transfer consistency.
         cross_identity: VASA-1's cross-identity term.
-        transfer: measured pose, mouth, gaze and blink of results without a true picture.
+        transfer: measured pose, mouth, gaze and blink of results and of transfers.
+        dynamics: mouth, gaze and blink read linearly off the dynamics code, against labels.
+        bottleneck: information in the dynamics code.
         mouth: region weight of the mouth in the reconstruction.
         eyes: region weight of the eyes.
     """
@@ -41,9 +45,12 @@ class Stage1Weights:
     reconstruction: float
     perceptual: float
     pose: float
+    landmarks: float
     consistency: float
     cross_identity: float
     transfer: float
+    dynamics: float
+    bottleneck: float
     mouth: float
     eyes: float
 
@@ -56,13 +63,15 @@ class DriverAugmentation:
         flow_knots: control points a side of the smooth warp.
         flow_amplitude: its size, half pictures.
         colour: strength of the colour jitter.
-        pose_noise: noise on the pose that places the crop, in units of `POSE_UNITS` errors.
+        pose_noise: noise on the pose that places the crops, in units of `POSE_UNITS`.
+        code_noise: noise on the dynamics code, the bottleneck's sigma.
     """
 
     flow_knots: int
     flow_amplitude: float
     colour: float
     pose_noise: float
+    code_noise: float
 
 
 class Stage1Module(lightning.LightningModule):
@@ -80,6 +89,8 @@ class Stage1Module(lightning.LightningModule):
         warmup_steps: steps of linear warm-up.
         num_steps: steps in all.
         transfer_share: share of the batch that goes through the transfer and cross-identity terms.
+        encoder_steps: steps at the start in which only the motion encoders learn, from labels;
+            they cost a tenth of the others. (MegaPortraits takes its pose network trained.)
         seed: of the augmentation.
     """
 
@@ -97,6 +108,7 @@ class Stage1Module(lightning.LightningModule):
         warmup_steps: int,
         num_steps: int,
         transfer_share: float,
+        encoder_steps: int,
         seed: int,
     ) -> None:
         super().__init__()
@@ -112,6 +124,8 @@ class Stage1Module(lightning.LightningModule):
             "num_steps": num_steps,
         }
         self.transfer_share = transfer_share
+        self.encoder_steps = encoder_steps
+        self.readout = nn.Linear(model.z_dyn_dim, 5)
         self.seed = seed
         # In a list, so that neither optimiser nor checkpoint nor EMA sees the frozen network.
         self._frozen: list[nn.Module] = [load_model(Path(expert) / "model").requires_grad_(False)]
@@ -127,7 +141,7 @@ class Stage1Module(lightning.LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW with warm-up and cosine decay."""
-        return adamw_cosine(self.model.parameters(), **self.optimisation)  # type: ignore[arg-type]
+        return adamw_cosine(self.parameters(), **self.optimisation)  # type: ignore[arg-type]
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """One step on pairs (source i, driver j) and on neighbours (s, d)."""
@@ -144,92 +158,138 @@ class Stage1Module(lightning.LightningModule):
             batch: of `FaceDataModule`: frame 0 is the source i, frame 1 the driver j.
             step: decides the augmentation.
         """
-        image = batch["image"].float() / 255
-        people = len(image)
-        both = torch.cat((image[:, 0], image[:, 1]))
-        landmarks = torch.cat((batch["landmarks"][:, 0], batch["landmarks"][:, 1]))
-        latents = self._encode_for_training(both, step)
-        source = _rows(latents, torch.arange(people))
-        driver = _rows(latents, torch.arange(people, 2 * people))
-        target = image[:, 1]
+        people = len(batch["image"])
+        flat = {
+            name: value.transpose(0, 1).flatten(0, 1)
+            for name, value in batch.items()
+            if name != "speaker"
+        }  # all sources, then all drivers
+        image = flat["image"].float() / 255
+        valid = flat["valid"].float()
+        landmarks, z_pose, code, z_dyn = self._motion_for_training(flat, image, step)
+        motion_terms = {
+            "pose": pose_loss(z_pose, flat["pose"], valid),
+            "landmarks": landmark_loss(landmarks, flat["landmarks"], valid),
+            "dynamics": dynamics_loss(self.readout(z_dyn), _face_target(flat, slice(None))),
+            "bottleneck": bottleneck_loss(code, sigma=self.augmentation.code_noise),
+        }
+        if step < self.encoder_steps:
+            return motion_terms
 
-        result = self.model.decode(
-            source.with_motion(z_pose=driver.z_pose, z_dyn=driver.z_dyn)
+        # The driver's appearance is needed where the transfer terms are taken, on some people.
+        some = max(2, round(people * self.transfer_share))
+        rows = people + some
+        z_id = self.model.identity(image[:rows]).float()
+        latents = FaceLatents(
+            app_volume=self.model.canonical_volume(
+                image[:rows], z_id=z_id, z_pose=z_pose[:rows], z_dyn=z_dyn[:rows]
+            ),
+            z_id=z_id,
+            z_pose=z_pose,
+            z_dyn=z_dyn,
         )
+        result = self.model.decode(
+            FaceLatents(
+                app_volume=latents.app_volume[:people],
+                z_id=z_id[:people],
+                z_pose=z_pose[people:],
+                z_dyn=z_dyn[people:],
+            )
+        )
+        target = image[people:]
         pixel_weights = region_weights(
-            landmarks[people:],
+            flat["landmarks"][people:],
             image.shape[-1],
             mouth=self.weights.mouth,
             eyes=self.weights.eyes,
         )
-        label_pose = torch.cat((batch["pose"][:, 0], batch["pose"][:, 1]))
-        valid = torch.cat((batch["valid"][:, 0], batch["valid"][:, 1])).float()
-        terms = {
+        return {
             "reconstruction": reconstruction_loss(result, target, pixel_weights),
             "perceptual": perceptual_loss(result, target, self.expert.features),
-            "pose": pose_loss(latents.z_pose, label_pose, valid),
+            **motion_terms,
+            **self._transfer_terms(flat, image, latents, result, some),
         }
-        terms |= self._transfer_terms(batch, image, source, driver)
-        return terms
 
     def _transfer_terms(
-        self, batch: dict[str, Tensor], image: Tensor, source: FaceLatents, driver: FaceLatents
+        self,
+        flat: dict[str, Tensor],
+        image: Tensor,
+        latents: FaceLatents,
+        result: Tensor,
+        some: int,
     ) -> dict[str, Tensor]:
-        """Terms on results that have no true picture, on a share of the batch."""
-        people = len(image)
-        some = torch.arange(max(2, round(people * self.transfer_share)))
-        others = (some + 1) % people
-        i, j, other = _rows(source, some), _rows(driver, some), _rows(driver, others)
-        results = self.model.decode(
+        """Terms on transfers, for the first `some` people; measured motion also on `result`.
+
+        The result's own motion is measured too: it is what a small mouth adds to a mean over
+        pixels too faintly.
+        """
+        people = len(image) // 2
+        i = torch.arange(some)
+        j = people + i
+        other = people + (i + 1) % people
+
+        appearance, posing, moving = (
+            torch.cat(rows) for rows in ((j, i, i), (i, i, other), (j, j, other))
+        )
+        transferred = self.model.decode(
             FaceLatents(
-                app_volume=torch.cat((j.app_volume, i.app_volume, i.app_volume)),
-                z_id=torch.cat((j.z_id, i.z_id, i.z_id)),
-                z_pose=torch.cat((i.z_pose, i.z_pose, other.z_pose)),
-                z_dyn=torch.cat((j.z_dyn, j.z_dyn, other.z_dyn)),
+                app_volume=latents.app_volume[appearance],
+                z_id=latents.z_id[appearance],
+                z_pose=latents.z_pose[posing],
+                z_dyn=latents.z_dyn[moving],
             )
         )
-        posed, animated, crossed = results.chunk(3)
-        measured = self.expert(torch.cat((posed, crossed)))
+        posed, animated, crossed = transferred.chunk(3)
+        measured = self.expert(torch.cat((posed, crossed, result)))
         with torch.no_grad():
-            source_embedding = self.expert(image[some, 0]).identity
-        target = MotionTarget(
-            pose=torch.cat((batch["pose"][some, 0], batch["pose"][others, 1])),
-            mouth=torch.cat((batch["mouth"][some, 1], batch["mouth"][others, 1])),
-            gaze=torch.cat((batch["gaze"][some, 1], batch["gaze"][others, 1])),
-            blink=torch.cat((batch["blink"][some, 1], batch["blink"][others, 1])),
-            valid=torch.cat((batch["valid"][some].all(1), batch["valid"][others, 1])).float(),
+            source_embedding = self.expert(image[i]).identity
+        drivers = torch.arange(people, 2 * people)
+        target = replace(
+            _face_target(flat, torch.cat((j, other, drivers))),
+            pose=flat["pose"][torch.cat((i, other, drivers))],
         )
         return {
             "consistency": transfer_consistency_loss(
                 posed, animated, self.expert.features, perceptual_weight=1.0
             ),
             "cross_identity": cross_identity_loss(
-                measured.identity[len(some) :], source_embedding
+                measured.identity[some : 2 * some], source_embedding
             ),
             "transfer": motion_transfer_loss(measured, target),
         }
 
-    def _encode_for_training(self, image: Tensor, step: int) -> FaceLatents:
-        """`FaceAutoencoder.encode` with the dynamics encoder's view augmented."""
+    def _motion_for_training(
+        self, flat: dict[str, Tensor], image: Tensor, step: int
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Landmarks, pose, and dynamics as encoded and as used (with noise).
+
+        The dynamics encoder's view is augmented. While the encoders learn alone, it is placed by
+        the labels.
+        """
         model, augmentation = self.model, self.augmentation
         generator = step_generator(self.seed, step, "driver-augmentation")
-        z_pose = model.pose(image).float()
-        noise = torch.randn(z_pose.shape, generator=generator).to(z_pose)
-        units = torch.tensor((0.1, 0.1, 0.1, 0.05, 0.05, 0.05)).to(z_pose)
+
+        def normal(*shape: int) -> Tensor:
+            return torch.randn(*shape, generator=generator).to(image)
+
+        landmarks = model.pose.landmarks(image)
+        z_pose = model.pose.pose(landmarks)
+        placed = z_pose.detach()
+        if step < self.encoder_steps:
+            placed = torch.where(flat["valid"][:, None], flat["pose"], placed)
+        units = torch.tensor(POSE_UNITS).to(image)
+        placed = placed + augmentation.pose_noise * units * normal(*z_pose.shape)
+        num_glimpses = len(model.dynamics.glimpses)
         flow = smooth_flow(
             generator,
-            batch=len(image),
-            size=model.image_size,
+            batch=len(image) * num_glimpses,
+            size=model.dynamics.glimpse_size,
             knots=augmentation.flow_knots,
             amplitude=augmentation.flow_amplitude,
-        )
-        crop = model.dynamics_crop(
-            image, z_pose.detach() + augmentation.pose_noise * units * noise, flow.to(image)
-        )
-        z_dyn = model.dynamics(colour_jitter(crop, generator, strength=augmentation.colour)).float()
-        z_id = model.identity(image).float()
-        volume = model.canonical_volume(image, z_id=z_id, z_pose=z_pose, z_dyn=z_dyn)
-        return FaceLatents(app_volume=volume, z_id=z_id, z_pose=z_pose, z_dyn=z_dyn)
+        ).unflatten(0, (len(image), num_glimpses))
+        coloured = colour_jitter(image, generator, strength=augmentation.colour)
+        code = model.dynamics(model.dynamics.view(coloured, placed, flow.to(image))).float()
+        return landmarks, z_pose, code, code + augmentation.code_noise * normal(*code.shape)
 
     @torch.no_grad()
     def sample_images(self) -> dict[str, Tensor]:
@@ -242,11 +302,12 @@ class Stage1Module(lightning.LightningModule):
         return {"reenactment": sheet.cpu()}
 
 
-def _rows(latents: FaceLatents, rows: Tensor) -> FaceLatents:
-    """Some faces of a batch."""
-    return FaceLatents(
-        app_volume=latents.app_volume[rows],
-        z_id=latents.z_id[rows],
-        z_pose=latents.z_pose[rows],
-        z_dyn=latents.z_dyn[rows],
+def _face_target(flat: dict[str, Tensor], rows: Tensor | slice) -> MotionTarget:
+    """Labels of some frames."""
+    return MotionTarget(
+        pose=flat["pose"][rows],
+        mouth=flat["mouth"][rows],
+        gaze=flat["gaze"][rows],
+        blink=flat["blink"][rows],
+        valid=flat["valid"][rows].float(),
     )

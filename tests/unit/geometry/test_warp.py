@@ -36,9 +36,7 @@ def test_identity_warp_returns_its_input():
     torch.testing.assert_close(sample_volume(volume, grid), volume, atol=1e-5, rtol=0)
     offsets = torch.zeros(2, 3, 4, 6, 7)
     pose = torch.zeros(2, 6)
-    torch.testing.assert_close(
-        warp_to_canonical(volume, pose, offsets), volume, atol=1e-5, rtol=0
-    )
+    torch.testing.assert_close(warp_to_canonical(volume, pose, offsets), volume, atol=1e-5, rtol=0)
     torch.testing.assert_close(
         warp_from_canonical(volume, pose, offsets), volume, atol=1e-5, rtol=0
     )
@@ -83,16 +81,20 @@ def test_a_blob_goes_where_its_point_goes():
     torch.testing.assert_close(centre, pose_points(q[None, None], pose)[0, 0], atol=0.02, rtol=0)
 
 
+CROP = {"centre": (0.0, 0.1), "half_side": 0.5, "bowl_radius": 0.8, "bowl_depth": 0.4}
+
+
 def test_frontal_grid_is_a_crop_at_rest_and_follows_translation():
-    grid = frontal_grid(STILL, 8, extent=0.5, depth=0.4)
+    grid = frontal_grid(STILL, 8, **CROP)
     expected = identity_grid(1, 8, 8, device=torch.device("cpu"))[0, 0, ..., :2] * 0.5
+    expected = expected + torch.tensor([0.0, 0.1])
     torch.testing.assert_close(grid[0], expected, atol=1e-6, rtol=0)
-    moved = frontal_grid(torch.tensor([[0, 0, 0, 0.2, -0.1, 0.0]]), 8, extent=0.5, depth=0.4)
+    moved = frontal_grid(torch.tensor([[0, 0, 0, 0.2, -0.1, 0.0]]), 8, **CROP)
     torch.testing.assert_close(moved[0] - expected, torch.tensor([0.2, -0.1]).expand(8, 8, 2))
 
 
 def test_frontal_grid_follows_the_nose():
     """With yaw > 0 the nose goes to picture left, and the crop's centre with it."""
-    grid = frontal_grid(torch.tensor([[0.4, 0, 0, 0, 0, 0.0]]), 9, extent=0.5, depth=0.4)
+    grid = frontal_grid(torch.tensor([[0.4, 0, 0, 0, 0, 0.0]]), 9, **(CROP | {"centre": (0, 0)}))
     assert grid[0, 4, 4, 0] < -0.1
     assert abs(grid[0, 4, 4, 1]) < 1e-6

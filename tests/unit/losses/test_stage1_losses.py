@@ -3,8 +3,9 @@
 import torch
 import torch.nn.functional as F
 
+from vasa.losses.bottleneck import bottleneck_loss
 from vasa.losses.cross_identity import cross_identity_loss
-from vasa.losses.motion_transfer import MotionTarget, motion_transfer_loss
+from vasa.losses.motion_transfer import MotionTarget, dynamics_loss, motion_transfer_loss
 from vasa.losses.perceptual import perceptual_loss
 from vasa.losses.pose import pose_loss
 from vasa.losses.reconstruction import reconstruction_loss
@@ -94,3 +95,19 @@ def test_region_weights_stress_mouth_and_eyes():
     assert abs(mouth / corner - 9) < 0.5
     plain = region_weights(landmarks, 32, mouth=0.0, eyes=0.0)
     torch.testing.assert_close(plain, torch.ones(1, 1, 32, 32))
+
+
+def test_bottleneck_is_the_divergence_of_gaussians():
+    code = torch.tensor([[0.3, -0.6], [0.0, 0.1]])
+    sigma = 0.3
+    spread = torch.distributions.Normal(code, sigma)
+    expected = torch.distributions.kl_divergence(spread, torch.distributions.Normal(0.0, sigma))
+    assert abs(bottleneck_loss(code, sigma=sigma) - expected.sum(-1).mean()) < 1e-6
+
+
+def test_dynamics_readout_is_mouth_gaze_blink():
+    asked = {"mouth": torch.rand(3, 2), "gaze": torch.rand(3, 2), "blink": torch.rand(3)}
+    target = MotionTarget(pose=torch.zeros(3, 6), valid=torch.ones(3), **asked)
+    readout = torch.cat((asked["mouth"], asked["gaze"], asked["blink"][:, None]), dim=1)
+    assert dynamics_loss(readout, target) == 0
+    assert dynamics_loss(readout + 0.1, target) > 0.1

@@ -1,5 +1,6 @@
 """The face autoencoder: shapes, one appearance for many motions, and that it can learn."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ import torch
 import yaml
 
 from vasa.data.augment import colour_jitter, smooth_flow
+from vasa.geometry.warp import warp_from_canonical
 from vasa.models.face_autoencoder import FaceAutoencoder
+from vasa.types import FaceLatents
 
 CONF = Path(__file__).parents[3] / "conf" / "model" / "face_tiny.yaml"
 
@@ -17,12 +20,15 @@ def tiny() -> FaceAutoencoder:
     options = yaml.safe_load(CONF.read_text())
     options.pop("_target_")
     small = {
-        "appearance_channels": [16, 16],
+        "volume_size": [6, 4, 32, 32],
+        "volume_fold": 1,
+        "appearance_channels": [16],
         "identity_channels": [8, 8],
         "pose_channels": [8, 8],
         "dynamics_channels": [8, 8],
         "warp_channels": [8, 8],
-        "generator_channels": [24, 16],
+        "warp_size": [2, 8, 8],
+        "generator_channels": [16],
         "refine_channels": 8,
     }
     return FaceAutoencoder(**(options | small))
@@ -39,14 +45,71 @@ def pictures(count: int) -> torch.Tensor:
 
 
 def test_shapes_and_ranges():
-    model = tiny()
+    model = tiny().eval()
     latents = model.encode(pictures(2))
-    assert latents.app_volume.shape == (2, 8, 8, 16, 16)
+    assert latents.app_volume.shape == (2, 6, 4 + 1, 32, 32)
     assert latents.z_pose.shape == (2, 6)
     assert latents.z_dyn.shape == (2, 32)
     image = model.decode(latents)
     assert image.shape == (2, 3, 64, 64)
     assert 0 <= image.min() and image.max() <= 1
+
+
+def test_starts_as_the_picture_it_was_given():
+    """Before any training, a face in its own motion is itself, but for the volume's resolution."""
+    torch.manual_seed(0)
+    options = yaml.safe_load(CONF.read_text())
+    options.pop("_target_")
+    model = FaceAutoencoder(**options).eval()
+    image = pictures(2)
+    with torch.no_grad():
+        latents = model.encode(image)
+        still = torch.zeros_like(latents.z_pose)
+        volume = model.canonical_volume(image, z_id=latents.z_id, z_pose=still, z_dyn=latents.z_dyn)
+        unmoved = model.decode(
+            FaceLatents(app_volume=volume, z_id=latents.z_id, z_pose=still, z_dyn=latents.z_dyn)
+        )
+    torch.testing.assert_close(unmoved, image, atol=1e-3, rtol=0)
+
+
+def test_the_still_layer_does_not_move_with_the_head():
+    model = tiny().eval()
+    with torch.no_grad():
+        latents = model.encode(pictures(1))
+        volume = latents.app_volume.clone()
+        volume[:, :, :-1] = 0
+        latents = replace(latents, app_volume=volume)
+        turned = latents.with_motion(
+            z_pose=torch.tensor([[0.3, 0.1, 0.0, 0.2, 0.0, 0.1]]), z_dyn=latents.z_dyn
+        )
+        condition = torch.zeros(1, model.to_condition.out_features)
+        moved = [
+            warp_from_canonical(
+                part.app_volume[:, :, :-1], part.z_pose, torch.zeros(1, 3, 4, 32, 32)
+            )
+            for part in (latents, turned)
+        ]
+        pictures_of = [
+            model.generate(torch.cat((part, volume[:, :, -1:]), dim=2), condition) for part in moved
+        ]
+    torch.testing.assert_close(pictures_of[0], pictures_of[1])
+
+
+def test_dynamics_see_the_same_face_wherever_it_is():
+    """The frontalised view of a shifted and enlarged picture is the view of the picture."""
+    model = tiny().eval()
+    axis = (torch.arange(64) + 0.5) / 32 - 1
+    smooth = torch.cos(2 * axis)[None, :] * torch.sin(3 * axis)[:, None]
+    image = (0.5 + 0.4 * smooth).expand(1, 3, 64, 64)
+    grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1)[None]
+    pose = torch.tensor([[0.0, 0.0, 0.0, 0.1, -0.06, -0.1]])
+    shifted = torch.nn.functional.grid_sample(
+        image, (grid - pose[:, 3:5]) / pose[0, 5].exp(), align_corners=False
+    )
+    there = model.dynamics.view(image, torch.zeros(1, 6))
+    here = model.dynamics.view(shifted, pose)
+    assert there.std() > 0.05
+    torch.testing.assert_close(here, there, atol=0.01, rtol=0)
 
 
 def test_one_appearance_serves_many_motions():
@@ -73,10 +136,10 @@ def test_motion_equals_encode():
 def test_sizes_that_do_not_fit_are_refused():
     options = yaml.safe_load(CONF.read_text())
     options.pop("_target_")
-    with pytest.raises(ValueError, match="ends at 64 px"):
+    with pytest.raises(ValueError, match="ends at 64 px.* 128 px"):
         FaceAutoencoder(**(options | {"last_scale": 4}))
-    with pytest.raises(ValueError, match="these stages end at"):
-        FaceAutoencoder(**(options | {"stem_stride": 1}))
+    with pytest.raises(ValueError, match="square volume"):
+        FaceAutoencoder(**(options | {"volume_size": [6, 6, 64, 32]}))
 
 
 def test_overfits_one_batch():
@@ -93,7 +156,7 @@ def test_overfits_one_batch():
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.25 * losses[0]
+    assert losses[-1] < 0.35 * losses[0]
 
 
 def test_every_parameter_gets_a_gradient():
