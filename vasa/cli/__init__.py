@@ -86,7 +86,10 @@ def _run(command: str, overrides: list[str]) -> int:
     extra = [f"{key}={value}" for key, value in HYDRA_DEFAULTS.items() if key not in given]
     argv_before, os.environ["HYDRA_FULL_ERROR"] = sys.argv, "1"
     # A distributed launcher starts its other processes by argv[0]: the module is a program too.
-    sys.argv = [module.__file__ or command, *overrides, *extra]
+    # Overrides first, together: argparse takes no second group of them after a flag.
+    chosen = [word for word in overrides if word[0] == "~" or ("=" in word and word[0] != "-")]
+    flags = [word for word in overrides if word not in chosen]
+    sys.argv = [module.__file__ or command, *chosen, *extra, *flags]
     try:
         with contextlib.redirect_stderr(_WithoutPreface(sys.stderr)):  # type: ignore[type-var]
             module.main()
