@@ -120,7 +120,7 @@ class FaceDataModule(StepDataModule):
         chosen = rng.permutation(
             np.sort(rng.integers(slack, size=count)) + apart * np.arange(count)
         )
-        if rng.random() < self.eventful_share:
+        if self.eventful_share and rng.random() < self.eventful_share:
             events = labels.mouth[:, 0].clip(0) + 0.2 * labels.blink.clip(0) + 1e-3
             driver = int(rng.choice(num_frames, p=events / events.sum()))
             far = np.flatnonzero(np.abs(np.arange(num_frames) - driver) >= apart)
