@@ -2,9 +2,10 @@
 
 Coordinates of a volume `b c d h w` are (x, y, z) in the axes of `rotation`, edge to edge
 (align_corners=False): x and y in [-1, 1], z from NEAR to FAR, where the front of a head is; planes
-behind it would be spent on nothing, and wide gaps between planes blur a face as it turns. A grid `b d h w 3` says where each output voxel is read from.
-Convention, decided once: fields are offsets, not coordinates; a posed volume is the canonical one
-under p = exp(log_scale) R q + (tx, ty, 0). Canonical -> posed: read at the inverse of p.
+behind it would be spent on nothing, and wide gaps between planes blur a face as it turns. A grid
+`b d h w 3` says where each output voxel is read from. Convention, decided once: fields are
+offsets, not coordinates; a posed volume is the canonical one under
+p = exp(log_scale) R q + (tx, ty, 0). Canonical -> posed: read at the inverse of p.
 Posed -> canonical: read at p.
 """
 
