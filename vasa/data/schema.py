@@ -103,7 +103,7 @@ class FaceClip:
     frames: np.ndarray
     audio: np.ndarray
     labels: FaceLabels
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
         if self.split not in SPLITS:

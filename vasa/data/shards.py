@@ -190,7 +190,7 @@ def read_index(root: Path, *, split: str | None = None) -> pd.DataFrame:
         )
     table = pd.read_parquet(path)
     if split is not None:
-        table = table[table["split"] == split].reset_index(drop=True)
+        table = pd.DataFrame(table[table["split"] == split]).reset_index(drop=True)
         if table.empty:
             raise InputError(f"expected clips of split {split!r} in {path}, found none")
     return table

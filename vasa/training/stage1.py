@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
@@ -146,7 +146,8 @@ class Stage1Module(lightning.LightningModule):
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """One step on pairs (source i, driver j) and on neighbours (s, d)."""
         terms = self.losses(batch, self.global_step)
-        loss = sum(getattr(self.weights, name) * value for name, value in terms.items())
+        weighted = (getattr(self.weights, name) * value for name, value in terms.items())
+        loss = cast(Tensor, sum(weighted))
         self.log_dict({f"train/{name}": value.detach() for name, value in terms.items()})
         self.log("train/loss", loss, prog_bar=True)
         return loss
