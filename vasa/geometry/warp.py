@@ -9,6 +9,8 @@ p = exp(log_scale) R q + (tx, ty, 0). Canonical -> posed: read at the inverse of
 Posed -> canonical: read at p.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -53,6 +55,17 @@ def unpose_points(points: Tensor, pose: Tensor) -> Tensor:
     return unposed * (-pose[:, 5]).exp()[:, None, None]
 
 
+def _carry(transform: Callable[[Tensor, Tensor], Tensor], grid: Tensor, pose: Tensor) -> Tensor:
+    """A grid's points `b d h w 3` or `1 d h w 3` under `pose_points` or its inverse."""
+    points = transform(grid.flatten(1, 3), pose)
+    return points.unflatten(1, grid.shape[1:4])
+
+
+def head_grid(pose: Tensor, depth: int, height: int, width: int) -> Tensor:
+    """Head coordinates of a posed volume's voxels, `b d h w 3`."""
+    return _carry(unpose_points, identity_grid(depth, height, width, device=pose.device), pose)
+
+
 def sample_volume(volume: Tensor, grid: Tensor) -> Tensor:
     """Read a volume `b c d h w` at a grid `b d h w 3`, trilinear, edges continued."""
     middle = torch.tensor((0.0, 0.0, (NEAR + FAR) / 2), device=grid.device)
@@ -77,9 +90,7 @@ def warp_to_canonical(volume: Tensor, pose: Tensor, offsets: Tensor) -> Tensor:
     moved = identity_grid(depth, height, width, device=volume.device) + rearrange(
         offsets, "b xyz d h w -> b d h w xyz"
     )
-    points = pose_points(rearrange(moved, "b d h w xyz -> b (d h w) xyz"), pose)
-    grid = rearrange(points, "b (d h w) xyz -> b d h w xyz", d=depth, h=height, w=width)
-    return sample_volume(volume, grid)
+    return sample_volume(volume, _carry(pose_points, moved, pose))
 
 
 def warp_from_canonical(
@@ -87,8 +98,8 @@ def warp_from_canonical(
 ) -> Tensor:
     """Canonical volume to a pose: non-rigid, then rigid (MegaPortraits eq. 3).
 
-    posed(p) = canonical(q + offsets(q)) + residual(q) with q the head coordinates of p; only the
-    smooth fields are interpolated twice, the appearance once.
+    posed(p) = canonical(q + offsets(q)) + residual(q) with q the head coordinates of p. The smooth
+    fields are posed at their own size and then enlarged; the appearance is interpolated once.
 
     Args:
         volume: canonical volume `b c d h w`, or `1 c d h w` for all poses.
@@ -97,12 +108,12 @@ def warp_from_canonical(
         residual: added to the first r channels, on canonical space, `b r d' h' w'`.
     """
     depth, height, width = volume.shape[-3:]
-    base = identity_grid(depth, height, width, device=volume.device)
-    points = unpose_points(rearrange(base, "b d h w xyz -> b (d h w) xyz"), pose)
-    grid = rearrange(points, "b (d h w) xyz -> b d h w xyz", d=depth, h=height, w=width)
     fields = offsets if residual is None else torch.cat((offsets, residual), dim=1)
-    fields = sample_volume(fields, grid)
-    moved = grid + rearrange(fields[:, :3], "b xyz d h w -> b d h w xyz")
+    fields = sample_volume(fields, head_grid(pose, depth, *fields.shape[-2:]))
+    fields = F.interpolate(fields, (depth, height, width), mode="trilinear", align_corners=False)
+    moved = head_grid(pose, depth, height, width) + rearrange(
+        fields[:, :3], "b xyz d h w -> b d h w xyz"
+    )
     posed = sample_volume(volume.expand(len(pose), -1, -1, -1, -1), moved)
     if residual is None:
         return posed

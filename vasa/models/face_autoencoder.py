@@ -37,6 +37,8 @@ class FaceAutoencoder(nn.Module):
         volume_size: c, d, h, w of the appearance volume, without its still layer.
         volume_fold: side of the pixel blocks folded into channels before G2D's first stage.
         head_radii: radii of the shell that lifting starts from, in head units.
+        head_thickness: of the shell, in radii.
+        head_shape: d, h, w of the learned mean head shape (`VolumeLift`).
         still_logit: how near the still layer is at the start (`VolumeLift`).
         z_id_dim: width of the identity code.
         z_dyn_dim: width of the dynamics code.
@@ -53,7 +55,8 @@ class FaceAutoencoder(nn.Module):
         generator_channels: stages of G2D.
         blocks_per_stage: residual blocks a stage, in encoders and G2D.
         stem_stride: stride of the appearance, identity and pose encoders' stems.
-        last_scale: enlargement of G2D's last convolution.
+        last_scale: enlargement of G2D's last stage.
+        detail_channels: width of its convolutions at full size.
         max_offset: largest non-rigid offset, in half volumes.
         glimpses: x, y and half side in head units of each crop of the dynamics encoder.
         glimpse_size: its side, px.
@@ -68,6 +71,8 @@ class FaceAutoencoder(nn.Module):
         volume_size: list[int],
         volume_fold: int,
         head_radii: list[float],
+        head_thickness: float,
+        head_shape: list[int],
         still_logit: float,
         z_id_dim: int,
         z_dyn_dim: int,
@@ -85,6 +90,7 @@ class FaceAutoencoder(nn.Module):
         blocks_per_stage: int,
         stem_stride: int,
         last_scale: int,
+        detail_channels: int,
         max_offset: float,
         glimpses: list[list[float]],
         glimpse_size: int,
@@ -112,6 +118,8 @@ class FaceAutoencoder(nn.Module):
             channels=channels,
             depth=depth,
             head_radii=head_radii,
+            head_thickness=head_thickness,
+            head_shape=head_shape,
             still_logit=still_logit,
         )
 
@@ -158,6 +166,7 @@ class FaceAutoencoder(nn.Module):
             channels=generator_channels,
             blocks_per_stage=blocks_per_stage,
             last_scale=last_scale,
+            detail_channels=detail_channels,
             condition_dim=condition_dim,
         )
         self.to_condition = nn.Linear(z_dyn_dim + POSE_DIM, condition_dim)

@@ -2,7 +2,6 @@
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor, nn
 
 from vasa.models.blocks import ResBlock, group_norm
@@ -30,21 +29,43 @@ class VolumeRefiner(nn.Module):
         return volume + F.interpolate(coarse.float(), volume.shape[2:], mode="nearest")
 
 
+def composite(volume: Tensor) -> tuple[Tensor, Tensor]:
+    """What is seen of a volume's planes from the front, each hiding what lies behind it.
+
+        T_k = prod_{j<k} (1 - a_j),   s = sum_k T_k a_k,   x = sum_k T_k c_k / s
+
+    with colours c (times coverage, as `VolumeLift` makes them) and coverage a. Divided by s, a
+    face whose pixels are spread over several planes, or thinned by warping, keeps its brightness.
+    Unspecified in the paper: MegaPortraits leaves occlusion to the convolutions.
+
+    Args:
+        volume: planes from near to far; channels 0 to 2 colours, 3 coverage, `b c d h w`.
+
+    Returns:
+        Colours x `b 3 h w`, towards 0 where less than a tenth is covered; coverage s `b 1 h w`.
+    """
+    colours, coverage = volume[:, :3].float(), volume[:, 3:4].float().clamp(0, 1)
+    unhidden = F.pad((1 - coverage[:, :, :-1]).cumprod(dim=2), (0, 0, 0, 0, 1, 0), value=1.0)
+    seen = (unhidden * coverage).sum(dim=2)
+    return (unhidden * colours).sum(dim=2) / seen.clamp(min=0.1), seen
+
+
 class ImageGenerator(nn.Module):
     """P and G2D: depth is folded into channels (orthographic projection), then drawn.
 
     Differs from MegaPortraits: the blocks are conditioned on the motion (AdaGN), because at few
-    pixels a warp alone cannot open a mouth whose inside the source does not show; and what is
-    drawn is added to a linear projection of the volume, which starts as the sum over depth of
-    the pixels that `VolumeLift` put there.
+    pixels a warp alone cannot open a mouth whose inside the source does not show; and two last
+    convolutions at full size, without norms that would hide how strong an edge is, sharpen what is
+    seen of the volume from the front (`composite`), to which they add.
 
     Args:
-        volume_channels: c of the volume.
+        volume_channels: c of the volume, 4 or more: colours, coverage, features.
         depth: planes of it, with the still layer.
         fold: side of the pixel blocks that are folded into channels before the first stage.
         channels: width of each stage; each stage but the first doubles the side.
         blocks_per_stage: residual blocks a stage.
-        last_scale: enlargement of the last convolution (pixel shuffle).
+        last_scale: enlargement of the last stage (pixel shuffle).
+        detail_channels: width of the convolutions at full size.
         condition_dim: width of the condition.
     """
 
@@ -57,12 +78,13 @@ class ImageGenerator(nn.Module):
         channels: list[int],
         blocks_per_stage: int,
         last_scale: int,
+        detail_channels: int,
         condition_dim: int,
     ) -> None:
         super().__init__()
         self.fold = fold
         self.last_scale = last_scale
-        self.project = nn.Conv2d(volume_channels * depth * fold**2, channels[0], 1)
+        self.project = nn.Conv2d((volume_channels * depth + 4) * fold**2, channels[0], 1)
         self.stages = nn.ModuleList()
         previous = channels[0]
         for width in channels:
@@ -79,15 +101,11 @@ class ImageGenerator(nn.Module):
                 previous = width
             self.stages.append(blocks)
         self.norm = group_norm(previous)
-        self.last = nn.Conv2d(previous, 3 * last_scale**2, 3, padding=1)
+        self.enlarge = nn.Conv2d(previous, detail_channels * last_scale**2, 3, padding=1)
+        self.sharpen = nn.Conv2d(detail_channels + 4, detail_channels, 3, padding=1)
+        self.last = nn.Conv2d(detail_channels, 3, 3, padding=1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
-        self.linear = nn.Conv2d(volume_channels * depth, 3, 1)
-        with torch.no_grad():
-            weight = rearrange(self.linear.weight, "o (c d) 1 1 -> o c d", d=depth)
-            weight.zero_()
-            weight[range(3), range(3)] = 1
-            self.linear.bias.zero_()  # type: ignore[union-attr]
 
     def forward(self, volume: Tensor, condition: Tensor) -> Tensor:
         """Posed volume `b c d h w` under a condition `b k` to picture `b 3 h' w'`.
@@ -95,16 +113,18 @@ class ImageGenerator(nn.Module):
         The picture is in [0, 1]; while training it may leave that range, so that no pixel is
         without a gradient.
         """
-        flat = rearrange(volume, "b c d h w -> b (c d) h w")
-        x = self.project(F.pixel_unshuffle(flat, self.fold))
+        base, seen = composite(volume)
+        planes = torch.cat((volume.flatten(1, 2), base, seen), dim=1)
+        x = self.project(F.pixel_unshuffle(planes, self.fold))
         for index, stage in enumerate(self.stages):
             if index:
                 x = F.interpolate(x, scale_factor=2, mode="nearest")
             for block in stage:  # type: ignore[attr-defined]
                 x = block(x, condition)
-        drawn = F.pixel_shuffle(self.last(F.silu(self.norm(x))), self.last_scale).float()
-        base = self.linear(flat).float()
-        if base.shape != drawn.shape:
-            base = F.interpolate(base, drawn.shape[2:], mode="bilinear", align_corners=False)
-        image = (base + drawn + 1) / 2
+        details = F.pixel_shuffle(self.enlarge(F.silu(self.norm(x))), self.last_scale)
+        front = torch.cat((base, seen), dim=1)
+        if front.shape[2:] != details.shape[2:]:
+            front = F.interpolate(front, details.shape[2:], mode="bilinear", align_corners=False)
+        details = F.silu(self.sharpen(torch.cat((details, front), dim=1)))
+        image = (front[:, :3] + self.last(details).float() + 1) / 2
         return image if self.training else image.clamp(0, 1)

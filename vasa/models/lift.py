@@ -2,39 +2,37 @@
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor, nn
 
-from vasa.geometry.warp import identity_grid, unpose_points
+from vasa.geometry.warp import head_grid, sample_volume
+
+_SHAPE_GAIN = 20.0  # logits; steps of the optimiser's size then move the shape by whole logits
 
 
-def shell_logits(pose: Tensor, *, depth: int, size: int, radii: Tensor) -> Tensor:
-    """How likely a voxel lies on the front of an ellipsoidal head in a pose, as logits.
+def shell_logits(head: Tensor, *, radii: Tensor, thickness: float) -> Tensor:
+    """How likely points lie on the front of an ellipsoidal head, as logits.
 
     Args:
-        pose: `b 6`.
-        depth: planes of the volume.
-        size: voxels a side of each.
+        head: points in head coordinates, `b d h w 3`.
         radii: of the ellipsoid along x, y, z, in head units.
+        thickness: distance from the shell at which the logit is -1, in radii.
 
     Returns:
-        `b 1 d h w`; highest on the shell's front.
+        `b 1 d h w`; 0 on the shell's front, less elsewhere.
     """
-    grid = identity_grid(depth, size, size, device=pose.device)
-    head = unpose_points(rearrange(grid, "b d h w xyz -> b (d h w) xyz"), pose)
     distance = (head / radii).norm(dim=-1) - 1
     behind = (head[..., 2] - 0.2).clamp(min=0)
-    logits = -((distance / 0.25).square()) - behind / 0.1
-    return rearrange(logits, "b (d h w) -> b 1 d h w", d=depth, h=size)
+    return (-(distance / thickness).square() - behind / 0.1)[:, None]
 
 
 class VolumeLift(nn.Module):
     """Features of a pixel, spread over its ray: v[c, z, y, x] = f[c, y, x] softmax_z(l[z, y, x]).
 
     The depths are the volume's planes and one layer more, behind them all, that stands still
-    whatever the head does (background, clothes). The logits l are learned and start from a
-    head-shaped shell in the source's pose; the first channels of f start as the picture itself
-    and a one, so that training starts from moved pixels and how much of a head they are.
+    whatever the head does (background, clothes). The logits l add three things: an ellipsoidal
+    shell in the source's pose; a learned head shape, the mean over people, in that pose; and what
+    the features say of this person. The first channels of f are the picture itself and a one, so
+    that training starts from moved pixels and how much of a head they are.
 
     Unspecified in the paper: MegaPortraits reshapes channels into depth and lets training find
     where things are. With few steps at few pixels that leaves a face smeared over all depths,
@@ -45,6 +43,8 @@ class VolumeLift(nn.Module):
         channels: channels of the volume, 4 or more.
         depth: its planes, without the still layer.
         head_radii: radii of the shell, in head units.
+        head_thickness: of the shell, in radii.
+        head_shape: d, h, w of the learned shape.
         still_logit: logit of the still layer at the start; the shell's is 0.
     """
 
@@ -57,6 +57,8 @@ class VolumeLift(nn.Module):
         channels: int,
         depth: int,
         head_radii: list[float],
+        head_thickness: float,
+        head_shape: list[int],
         still_logit: float,
     ) -> None:
         super().__init__()
@@ -67,6 +69,8 @@ class VolumeLift(nn.Module):
         nn.init.zeros_(self.to_logits.bias)  # type: ignore[arg-type]
         with torch.no_grad():
             self.to_logits.bias[-1] = still_logit  # type: ignore[index]
+        self.shape = nn.Parameter(torch.zeros(1, 1, *head_shape))
+        self.thickness = head_thickness
         self.register_buffer("radii", torch.tensor(head_radii), persistent=False)
 
     def forward(self, features: Tensor, pixels: Tensor, pose: Tensor) -> Tensor:
@@ -85,7 +89,10 @@ class VolumeLift(nn.Module):
         def enlarged(maps: Tensor) -> Tensor:
             return F.interpolate(maps.float(), (size, size), mode="bilinear", align_corners=False)
 
-        prior = shell_logits(pose.detach(), depth=self.depth, size=size, radii=self.radii)
+        head = head_grid(pose.detach(), self.depth, size, size)
+        prior = shell_logits(head, radii=self.radii, thickness=self.thickness)
+        shape = self.shape.expand(len(pose), -1, -1, -1, -1)
+        prior = prior + _SHAPE_GAIN * sample_volume(shape, head)
         logits = F.pad(prior, (0, 0, 0, 0, 0, 1)) + enlarged(self.to_logits(features))[:, None]
         ones = torch.ones_like(pixels[:, :1])
         found = torch.cat((pixels, ones, enlarged(self.to_features(features))), dim=1)

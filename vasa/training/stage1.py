@@ -15,7 +15,7 @@ from vasa.losses.cross_identity import cross_identity_loss
 from vasa.losses.motion_transfer import MotionTarget, dynamics_loss, motion_transfer_loss
 from vasa.losses.perceptual import perceptual_loss
 from vasa.losses.pose import POSE_UNITS, landmark_loss, pose_loss
-from vasa.losses.reconstruction import reconstruction_loss
+from vasa.losses.reconstruction import reconstruction_loss, squared_error_loss
 from vasa.losses.regions import region_weights
 from vasa.losses.transfer_consistency import transfer_consistency_loss
 from vasa.models.checkpoint import load_model
@@ -30,6 +30,7 @@ class Stage1Weights:
 
     Attributes:
         reconstruction: weighted L1.
+        squared: weighted squared error.
         perceptual: features of the loss expert.
         pose: pose code against labels.
         landmarks: places that the pose is read from, against labels.
@@ -43,6 +44,7 @@ class Stage1Weights:
     """
 
     reconstruction: float
+    squared: float
     perceptual: float
     pose: float
     landmarks: float
@@ -206,6 +208,7 @@ class Stage1Module(lightning.LightningModule):
         )
         return {
             "reconstruction": reconstruction_loss(result, target, pixel_weights),
+            "squared": squared_error_loss(result, target, pixel_weights),
             "perceptual": perceptual_loss(result, target, self.expert.features),
             **motion_terms,
             **self._transfer_terms(flat, image, latents, result, some),

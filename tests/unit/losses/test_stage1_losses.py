@@ -8,7 +8,7 @@ from vasa.losses.cross_identity import cross_identity_loss
 from vasa.losses.motion_transfer import MotionTarget, dynamics_loss, motion_transfer_loss
 from vasa.losses.perceptual import perceptual_loss
 from vasa.losses.pose import pose_loss
-from vasa.losses.reconstruction import reconstruction_loss
+from vasa.losses.reconstruction import reconstruction_loss, squared_error_loss
 from vasa.losses.regions import region_weights
 from vasa.losses.transfer_consistency import transfer_consistency_loss
 from vasa.types import FaceMeasurements
@@ -28,6 +28,7 @@ def test_zero_at_equality():
     pose = torch.randn(2, 6)
     embedding = F.normalize(torch.randn(2, 8), dim=-1)
     assert reconstruction_loss(x, x, weights) == 0
+    assert squared_error_loss(x, x, weights) == 0
     assert perceptual_loss(x, x, features) == 0
     assert transfer_consistency_loss(x, x, features, perceptual_weight=1.0) == 0
     assert pose_loss(pose, pose, torch.ones(2)) == 0
@@ -40,6 +41,7 @@ def test_closed_forms():
     weights[..., 0, 0] = 16
     target = torch.full_like(x, 0.5)
     assert reconstruction_loss(x, target, weights) == 0.5
+    assert squared_error_loss(x, target, weights) == 0.25
     first, second = torch.eye(4)[:1], torch.eye(4)[1:2]
     assert cross_identity_loss(first, second) == 1
     assert cross_identity_loss(first, -first) == 2

@@ -1,0 +1,1 @@
+"""The training losses, one file each with its equation."""
