@@ -26,7 +26,8 @@ class DDIMSampler:
     x_s = sqrt(alpha_bar_s) x0 + sqrt(1 - alpha_bar_s - sigma^2) eps + sigma z,
     sigma = eta sqrt((1 - alpha_bar_s) / (1 - alpha_bar_t)) sqrt(1 - alpha_bar_t / alpha_bar_s).
 
-    Unspecified in the paper: the sampler; it gives 50 steps. eta = 0 is deterministic.
+    Unspecified in the paper: the sampler; it gives 50 steps. eta = 0 is deterministic; eta = 1 is
+    ancestral sampling, DDPM (Ho et al. 2020, eq. 6-7), over the same timesteps.
 
     Args:
         schedule: the one of the training.
@@ -58,50 +59,14 @@ class DDIMSampler:
         raise AssertionError("the last timestep is 0")
 
 
-class DDPMSampler:
-    """Ancestral sampling (Ho et al. 2020, eq. 6-7) over evenly spaced timesteps.
-
-    q(x_s | x_t, x0) has mean (sqrt(alpha_bar_s) beta x0 + sqrt(1 - beta) (1 - alpha_bar_s) x_t)
-    / (1 - alpha_bar_t) and variance (1 - alpha_bar_s) beta / (1 - alpha_bar_t),
-    with 1 - beta = alpha_bar_t / alpha_bar_s.
-
-    Args:
-        schedule: the one of the training.
-        num_steps: evaluations of the model.
-    """
-
-    def __init__(self, *, schedule: NoiseSchedule, num_steps: int) -> None:
-        self.schedule = schedule
-        self.timesteps = sampling_timesteps(
-            num_timesteps=schedule.num_timesteps, num_steps=num_steps
-        )
-
-    def sample(self, predict_x0: PredictX0, noise: Tensor, generator: torch.Generator) -> Tensor:
-        """Walk from `noise` (`b t m`, at T) to x0."""
-        x = noise
-        for t, s in zip(self.timesteps[:-1], self.timesteps[1:], strict=True):
-            times = torch.full((len(x),), t, dtype=torch.long, device=x.device)
-            x0 = predict_x0(x, times)
-            if s == 0:
-                return x0
-            bar_t, bar_s = (float(self.schedule.alpha_bars[i]) for i in (t, s))
-            beta = 1 - bar_t / bar_s
-            mean = (bar_s**0.5 * beta * x0 + (1 - beta) ** 0.5 * (1 - bar_s) * x) / (1 - bar_t)
-            variance = (1 - bar_s) * beta / (1 - bar_t)
-            x = mean + variance**0.5 * draw_like(x, generator)
-        raise AssertionError("the last timestep is 0")
-
-
-def make_sampler(
-    *, name: str, schedule: NoiseSchedule, num_steps: int, eta: float
-) -> DDIMSampler | DDPMSampler:
-    """The sampler of a name: `ddim` or `ddpm`, which has no eta (it is DDIM's at eta = 1)."""
+def make_sampler(*, name: str, schedule: NoiseSchedule, num_steps: int, eta: float) -> DDIMSampler:
+    """The sampler of a name: `ddim`, or `ddpm`, which is DDIM at eta = 1 and takes no other."""
     if name == "ddim":
         return DDIMSampler(schedule=schedule, num_steps=num_steps, eta=eta)
     if name == "ddpm":
-        if eta != 0:
+        if eta not in (0, 1):
             warnings.warn("eta has no effect on the sampler ddpm", stacklevel=2)
-        return DDPMSampler(schedule=schedule, num_steps=num_steps)
+        return DDIMSampler(schedule=schedule, num_steps=num_steps, eta=1.0)
     raise ValueError(f"expected sampler ddim or ddpm, got {name!r}")
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vasa.data.order import step_generator
 from vasa.diffusion.guidance import guided_x0
-from vasa.diffusion.sampler import DDIMSampler, DDPMSampler
+from vasa.diffusion.sampler import DDIMSampler
 from vasa.models.conditions import Conditions
 from vasa.models.motion_transformer import MotionTransformer
 
@@ -44,7 +44,7 @@ class MotionSettings:
     """
 
     guidance: Mapping[str, float]
-    sampler: DDIMSampler | DDPMSampler
+    sampler: DDIMSampler
     seed: int
     controls: MotionControls = field(default_factory=MotionControls)
 

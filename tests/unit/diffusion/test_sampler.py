@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vasa.diffusion.sampler import DDIMSampler, DDPMSampler, draw_like, sampling_timesteps
+from vasa.diffusion.sampler import DDIMSampler, draw_like, make_sampler, sampling_timesteps
 from vasa.diffusion.schedule import NoiseSchedule
 
 SCHEDULE = NoiseSchedule(name="cosine", num_timesteps=1000)
@@ -23,7 +23,6 @@ def test_timesteps_run_from_noise_to_clean(num_steps):
     [
         DDIMSampler(schedule=SCHEDULE, num_steps=10, eta=0.0),
         DDIMSampler(schedule=SCHEDULE, num_steps=10, eta=1.0),
-        DDPMSampler(schedule=SCHEDULE, num_steps=10),
     ],
 )
 def test_oracle_gives_x0_exactly(sampler):
@@ -48,25 +47,28 @@ def test_ddim_stays_on_the_straight_path_of_its_noise():
         torch.testing.assert_close(x, SCHEDULE.q_sample(x0, noise, t), atol=1e-4, rtol=1e-4)
 
 
-def test_ddim_with_eta_one_is_ddpm():
-    """Song et al. 2021, sec. 4.1: the same posterior, written in two ways."""
+def test_ddpm_is_the_posterior_of_ho_et_al():
+    """One step against q(x_s | x_t, x0) written as in Ho et al. 2020, eq. 6-7."""
+    x0, noise = 0.3 * torch.randn(2, 6, 4), torch.randn(2, 6, 4)
+    seen = []
 
-    def model(x, t):
-        return 0.3 * torch.tanh(x) + 0.1
+    def oracle(x, t):
+        seen.append((x, t))
+        return x0
 
-    noise = torch.randn(2, 6, 4)
-    ddim = DDIMSampler(schedule=SCHEDULE, num_steps=25, eta=1.0)
-    ddpm = DDPMSampler(schedule=SCHEDULE, num_steps=25)
-    torch.testing.assert_close(
-        ddim.sample(model, noise, _generator()),
-        ddpm.sample(model, noise, _generator()),
-        atol=1e-4,
-        rtol=1e-4,
-    )
+    sampler = make_sampler(name="ddpm", schedule=SCHEDULE, num_steps=25, eta=0.0)
+    sampler.sample(oracle, noise, _generator())
+    (x, t), (following, s) = seen[0], seen[1]
+    bar_t, bar_s = (float(SCHEDULE.alpha_bars[int(time[0])]) for time in (t, s))
+    beta = 1 - bar_t / bar_s
+    mean = (bar_s**0.5 * beta * x0 + (1 - beta) ** 0.5 * (1 - bar_s) * x) / (1 - bar_t)
+    variance = (1 - bar_s) * beta / (1 - bar_t)
+    wanted = mean + variance**0.5 * draw_like(x, _generator())
+    torch.testing.assert_close(following, wanted, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("sampler_type", ["ddim", "ddpm"])
-def test_gaussian_data_come_back_with_their_moments(sampler_type):
+@pytest.mark.parametrize("name", ["ddim", "ddpm"])
+def test_gaussian_data_come_back_with_their_moments(name):
     """For x0 ~ N(mu, s^2) the best x0 is known, and sampling with it gives mu and s."""
     mu, s = 0.7, 0.5
 
@@ -74,10 +76,7 @@ def test_gaussian_data_come_back_with_their_moments(sampler_type):
         bar = SCHEDULE.alpha_bar(t)[:, None, None]
         return mu + bar.sqrt() * s**2 * (x - bar.sqrt() * mu) / (bar * s**2 + 1 - bar)
 
-    if sampler_type == "ddim":
-        sampler = DDIMSampler(schedule=SCHEDULE, num_steps=200, eta=0.0)
-    else:
-        sampler = DDPMSampler(schedule=SCHEDULE, num_steps=200)
+    sampler = make_sampler(name=name, schedule=SCHEDULE, num_steps=200, eta=0.0)
     noise = torch.randn(1, 20_000, 1, generator=_generator())
     out = sampler.sample(posterior_mean, noise, _generator())
     assert abs(float(out.mean()) - mu) < 0.02
