@@ -5,6 +5,8 @@ them are trained on pictures changed in these ways. One draw a row: all frames o
 alike. Shapes: `b t c h w`, RGB in [0, 1]; a single picture is a clip of one frame.
 """
 
+from dataclasses import dataclass
+
 import torch
 from einops import rearrange
 from torch import Tensor
@@ -89,3 +91,28 @@ def add_noise(clip: Tensor, *, max_std: float, generator: torch.Generator) -> Te
     std = uniform(len(clip), 1, 1, 1, 1, low=0, high=max_std, generator=generator)
     noise = torch.randn(clip.shape, generator=generator) * std
     return (clip + noise.to(clip)).clamp(0, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photometric:
+    """All of these changes, one after the other.
+
+    Attributes:
+        colour_strength: of the colour jitter.
+        max_blur_px: widest Gaussian blur.
+        softened_share: share of clips blurred; half as many are lowered in resolution.
+        max_noise: strongest pixel noise.
+    """
+
+    colour_strength: float
+    max_blur_px: float
+    softened_share: float
+    max_noise: float
+
+    def __call__(self, clip: Tensor, generator: torch.Generator) -> Tensor:
+        """`b t 3 h w` to the same shape."""
+        share = self.softened_share
+        clip = jitter_colour(clip, strength=self.colour_strength, generator=generator)
+        clip = soften(clip, max_sigma_px=self.max_blur_px, share=share, generator=generator)
+        clip = lower_resolution(clip, factor=2, share=share / 2, generator=generator)
+        return add_noise(clip, max_std=self.max_noise, generator=generator)

@@ -8,7 +8,7 @@ from vasa.data.crop_shift import draw_crop_shift, shift_image, shift_points, shi
 from vasa.data.expert_datamodule import ExpertDataModule
 from vasa.data.non_faces import non_faces
 from vasa.data.order import step_generator
-from vasa.data.photometric import add_noise, jitter_colour, lower_resolution, soften
+from vasa.data.photometric import Photometric
 from vasa.data.step_datamodule import Batch
 from vasa.losses.expert import cosine_margin_loss, identity_auc, masked_smooth_l1, presence_loss
 from vasa.models.face_expert import FaceExpert
@@ -34,10 +34,7 @@ class FaceExpertModule(lightning.LightningModule):
         identity_scale: s of the cosine classifier.
         identity_margin: its m.
         presence_weight: of face or no face.
-        colour_strength: of the colour jitter.
-        max_blur_px: widest Gaussian blur.
-        softened_share: share of pictures blurred, and of those lowered in resolution.
-        max_noise: strongest pixel noise.
+        photometric: changes of light, colour and sharpness.
         max_log_scale: largest change of the crop's size.
         max_shift: largest shift of the crop, half pictures.
         statistics_batches: batches that the targets' mean and deviation are measured on.
@@ -58,10 +55,7 @@ class FaceExpertModule(lightning.LightningModule):
         identity_scale: float,
         identity_margin: float,
         presence_weight: float,
-        colour_strength: float,
-        max_blur_px: float,
-        softened_share: float,
-        max_noise: float,
+        photometric: Photometric,
         max_log_scale: float,
         max_shift: float,
         statistics_batches: int,
@@ -79,10 +73,7 @@ class FaceExpertModule(lightning.LightningModule):
         self.identity_scale = identity_scale
         self.identity_margin = identity_margin
         self.presence_weight = presence_weight
-        self.colour_strength = colour_strength
-        self.max_blur_px = max_blur_px
-        self.softened_share = softened_share
-        self.max_noise = max_noise
+        self.photometric = photometric
         self.max_log_scale = max_log_scale
         self.max_shift = max_shift
         self.statistics_batches = statistics_batches
@@ -166,11 +157,7 @@ class FaceExpertModule(lightning.LightningModule):
         }
 
     def _changed(self, image: Tensor, generator: torch.Generator) -> Tensor:
-        clip = jitter_colour(image[:, None], strength=self.colour_strength, generator=generator)
-        share = self.softened_share
-        clip = soften(clip, max_sigma_px=self.max_blur_px, share=share, generator=generator)
-        clip = lower_resolution(clip, factor=2, share=share / 2, generator=generator)
-        return add_noise(clip, max_std=self.max_noise, generator=generator)[:, 0]
+        return self.photometric(image[:, None], generator)[:, 0]
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from vasa.data.crop_shift import CropShift, draw_crop_shift, shift_image
 from vasa.data.order import step_generator
-from vasa.data.photometric import add_noise, jitter_colour, lower_resolution, soften
+from vasa.data.photometric import Photometric
 from vasa.data.step_datamodule import Batch
 from vasa.data.sync_datamodule import SyncDataModule
 from vasa.evaluation.metrics.sync import score_clip
@@ -29,10 +29,7 @@ class SyncNetModule(lightning.LightningModule):
         temperature: tau at the start; it is learned.
         among_all_weight: of the loss whose negatives are of all clips of the batch.
         within_clip_weight: of the loss whose negatives are of the same clip alone.
-        colour_strength: of the colour jitter.
-        max_blur_px: widest Gaussian blur.
-        softened_share: share of clips blurred; half as many are lowered in resolution.
-        max_noise: strongest pixel noise.
+        photometric: changes of light, colour and sharpness.
         max_log_scale: largest change of the crop's size.
         max_shift: largest shift of the crop, half pictures.
         drift: largest move of the crop within a span, half pictures: lips, not places, must count.
@@ -51,10 +48,7 @@ class SyncNetModule(lightning.LightningModule):
         temperature: float,
         among_all_weight: float,
         within_clip_weight: float,
-        colour_strength: float,
-        max_blur_px: float,
-        softened_share: float,
-        max_noise: float,
+        photometric: Photometric,
         max_log_scale: float,
         max_shift: float,
         drift: float,
@@ -70,10 +64,7 @@ class SyncNetModule(lightning.LightningModule):
         self.log_temperature = nn.Parameter(torch.tensor(temperature).log())
         self.among_all_weight = among_all_weight
         self.within_clip_weight = within_clip_weight
-        self.colour_strength = colour_strength
-        self.max_blur_px = max_blur_px
-        self.softened_share = softened_share
-        self.max_noise = max_noise
+        self.photometric = photometric
         self.max_log_scale = max_log_scale
         self.max_shift = max_shift
         self.drift = drift
@@ -117,11 +108,7 @@ class SyncNetModule(lightning.LightningModule):
         clip = rearrange(clip, "(b t) c h w -> b t c h w", b=rows)
         mirrored = torch.rand(rows, 1, 1, 1, 1, generator=generator) < 0.5
         clip = torch.where(mirrored.to(clip.device), clip.flip(-1), clip)
-        clip = jitter_colour(clip, strength=self.colour_strength, generator=generator)
-        share = self.softened_share
-        clip = soften(clip, max_sigma_px=self.max_blur_px, share=share, generator=generator)
-        clip = lower_resolution(clip, factor=2, share=share / 2, generator=generator)
-        clip = add_noise(clip, max_std=self.max_noise, generator=generator)
+        clip = self.photometric(clip, generator)
         audio = batch["audio"]
         level = audio.std(dim=-1, keepdim=True) * self.max_audio_noise
         noise = torch.randn(audio.shape, generator=generator).to(audio)
