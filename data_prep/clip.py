@@ -1,5 +1,6 @@
 """One raw clip to face clips: a pure function of the file and the recipe."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,8 +8,8 @@ import numpy as np
 from data_prep.crop import crop_frames
 from data_prep.decode import ClipFacts, probe, read_sound, stream_frames
 from data_prep.drops import Dropped, Reason
-from data_prep.index import ClipSource
 from data_prep.labels import face_labels
+from data_prep.layouts import ClipSource
 from data_prep.settings import ClipRecipe
 from data_prep.spans import LostSpan, Span, choose_spans, filled_landmarks
 from data_prep.track import FaceTrack, FaceTracker
@@ -61,9 +62,11 @@ def prepare_clip(source: ClipSource, recipe: ClipRecipe, experts: PrepExperts) -
 
 
 def _prepare(source: ClipSource, recipe: ClipRecipe, experts: PrepExperts) -> Prepared:
+    if not source.path.is_file():
+        raise Dropped(Reason.MISSING, f"no file {source.path.name}")
     facts = probe(source.path)
-    _check_container(facts, recipe)
-    sound = read_sound(source.path)
+    _check_container(facts, source, recipe)
+    sound = read_sound(source.path, start_s=source.start_s, end_s=source.end_s)
     _check_sound(sound, recipe)
     tracker = FaceTracker(
         detector=experts.detector, landmarker=experts.landmarker, settings=recipe.track
@@ -71,7 +74,7 @@ def _prepare(source: ClipSource, recipe: ClipRecipe, experts: PrepExperts) -> Pr
     size_of: list[tuple[int, ...]] = []
 
     def watched():
-        for frame in stream_frames(source.path):
+        for frame in _pictures(source):
             if not size_of:
                 size_of.append(frame.shape)
             yield frame
@@ -100,13 +103,21 @@ def _prepare(source: ClipSource, recipe: ClipRecipe, experts: PrepExperts) -> Pr
     return Prepared(clips=tuple(clips), dropped=tuple(dropped))
 
 
-def _check_container(facts: ClipFacts, recipe: ClipRecipe) -> None:
+def _pictures(source: ClipSource) -> Iterator[np.ndarray]:
+    return stream_frames(
+        source.path, start_s=source.start_s, end_s=source.end_s, region=source.region
+    )
+
+
+def _check_container(facts: ClipFacts, source: ClipSource, recipe: ClipRecipe) -> None:
     if not facts.has_audio:
         raise Dropped(Reason.NO_AUDIO, "no audio stream")
     if 0 < facts.fps < recipe.clip.min_fps:
         raise Dropped(Reason.LOW_FRAME_RATE, f"{facts.fps:.1f} pictures a second")
-    if 0 < facts.duration_s < (recipe.clip.min_frames - 2) / FPS:
-        raise Dropped(Reason.TOO_SHORT, f"{facts.duration_s:.2f} s")
+    if facts.duration_s > 0:
+        length = min(facts.duration_s, source.end_s or facts.duration_s) - source.start_s
+        if length < (recipe.clip.min_frames - 2) / FPS:
+            raise Dropped(Reason.TOO_SHORT, f"{length:.2f} s")
 
 
 def _check_sound(sound: np.ndarray, recipe: ClipRecipe) -> None:
@@ -146,7 +157,7 @@ def _make_clip(
     if stop - span.start < recipe.clip.min_frames:
         raise Dropped(Reason.TOO_SHORT, f"sound ends after {len(sound) / 16000:.2f} s")
     frames = crop_frames(
-        stream_frames(source.path),
+        _pictures(source),
         span.crop,
         start=span.start,
         stop=stop,

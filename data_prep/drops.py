@@ -6,6 +6,7 @@ from enum import StrEnum
 class Reason(StrEnum):
     """Reasons in `dropped.parquet`."""
 
+    MISSING = "missing"
     UNDECODABLE = "undecodable"
     NO_VIDEO = "no_video"
     NO_AUDIO = "no_audio"

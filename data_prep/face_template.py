@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from data_prep.decode import stream_frames
-from data_prep.index import VIDEO_SUFFIXES
+from data_prep.layouts import VIDEO_SUFFIXES
 from vasa.geometry.rotation import angles_from_rotation, rotation_from_angles
 from vasa.pretrained.face_detector import FaceDetector
 from vasa.pretrained.head_pose import fit_similarity

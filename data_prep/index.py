@@ -1,42 +1,14 @@
-"""The clips of a folder: who speaks in each, and which split the speaker belongs to."""
+"""The clips of a data set: which are taken, and which split each speaker belongs to."""
 
-import csv
 import fnmatch
 import hashlib
-from collections import Counter
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from data_prep.layouts import LAYOUTS, VIDEO_SUFFIXES, ClipSource
+from vasa.data.schema import SPLITS
 from vasa.types import InputError
-
-VIDEO_SUFFIXES = (".mp4", ".mpg", ".mpeg", ".mov", ".mkv", ".avi", ".webm")
-MANIFEST = "manifest.csv"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClipSource:
-    """A clip to prepare.
-
-    Attributes:
-        path: the file.
-        speaker: the person.
-        video: the file's name without suffix.
-        split: train, val or test.
-        source: the set it comes from.
-        licence: licence of the footage.
-    """
-
-    path: Path
-    speaker: str
-    video: str
-    split: str
-    source: str
-    licence: str
-
-    @property
-    def key(self) -> str:
-        """`<speaker>/<video>`."""
-        return f"{self.speaker}/{self.video}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +44,7 @@ def find_clips(
     root: Path,
     *,
     rule: SplitRule,
+    data: str = "folder",
     include: tuple[str, ...] = (),
     speakers: tuple[str, ...] = (),
     per_speaker: int | None = None,
@@ -79,47 +52,42 @@ def find_clips(
     source: str = "",
     licence: str = "",
 ) -> list[ClipSource]:
-    """Clips under a folder, in the order of their paths.
-
-    A clip's speaker is the name of the folder it lies in; a `manifest.csv` at the root (columns
-    path, speaker, source, licence) overrules that for the files it lists.
+    """Clips of a data set, in the order of their keys, each with its split.
 
     Args:
-        root: searched with its subfolders.
-        rule: the splits.
+        root: the data set's folder; for `list` the table.
+        rule: the splits, where the data set fixes none.
+        data: its layout, of `data_prep.layouts.LAYOUTS`.
         include: patterns of paths relative to `root` (`lrw_ar/*`); all by default.
         speakers: only these; all by default.
         per_speaker: at most so many clips of one speaker, spread evenly over the speaker's clips.
         limit: at most so many clips in all.
-        source: name of the set where no manifest says; the root's name by default.
-        licence: licence where no manifest says.
+        source: name of the set where neither layout nor table says; the root's by default.
+        licence: licence where none is said.
 
     Raises:
-        InputError: no such folder, no clip, or a named speaker without clips.
+        InputError: no such layout or folder, no clip, a named speaker without clips, or a speaker
+            in two splits.
     """
-    if not root.is_dir():
+    if data not in LAYOUTS:
+        raise InputError(f"expected data to be one of {', '.join(LAYOUTS)}, got {data!r}")
+    if data == "list" and not root.is_file():
+        raise InputError(f"expected a table of clips (.csv or .json) at input={root}, found none")
+    if data != "list" and not root.is_dir():
         raise InputError(f"expected a folder of clips at input={root}, found none")
-    listed = _read_manifest(root / MANIFEST)
-    clips: list[ClipSource] = []
-    for path in sorted(root.rglob("*")):
-        name = path.relative_to(root).as_posix()
-        if path.suffix.lower() not in VIDEO_SUFFIXES or not path.is_file():
-            continue
-        if include and not any(fnmatch.fnmatch(name, pattern) for pattern in include):
-            continue
-        row = listed.get(name, {})
-        speaker = row.get("speaker") or path.parent.name
-        clips.append(
-            ClipSource(
-                path=path,
-                speaker=speaker,
-                video=path.stem,
-                split=rule.split_of(speaker),
-                source=row.get("source") or source or root.name,
-                licence=row.get("licence") or licence or "unknown",
-            )
+    base = root.parent if data == "list" else root
+    clips = [
+        replace(
+            clip,
+            split=clip.split or rule.split_of(clip.speaker),
+            source=clip.source or source or root.stem,
+            licence=clip.licence or licence or "unknown",
         )
+        for clip in LAYOUTS[data](root)
+        if not include or _is_included(clip.path, base, include)
+    ]
     _check_speakers(clips, (*speakers, *rule.val_speakers, *rule.test_speakers), root)
+    _check_splits(clips)
     if speakers:
         clips = [clip for clip in clips if clip.speaker in speakers]
     clips = _told_apart(clips)
@@ -128,17 +96,29 @@ def find_clips(
     clips = clips[:limit]
     if not clips:
         raise InputError(
-            f"expected clips ({' '.join(VIDEO_SUFFIXES)}) in input={root}"
+            f"expected clips ({' '.join(VIDEO_SUFFIXES)}) laid out as data={data} in input={root}"
             f"{f' matching {list(include)}' if include else ''}, found none"
         )
     return clips
 
 
-def _read_manifest(path: Path) -> dict[str, dict[str, str]]:
-    if not path.is_file():
-        return {}
-    with open(path, newline="", encoding="utf-8") as file:
-        return {row["path"]: row for row in csv.DictReader(file) if row.get("path")}
+def _is_included(path: Path, base: Path, include: tuple[str, ...]) -> bool:
+    name = path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
+    return any(fnmatch.fnmatch(name, pattern) for pattern in include)
+
+
+def _check_splits(clips: list[ClipSource]) -> None:
+    """A person is in one split, or held-out numbers are not held out."""
+    places: dict[str, set[str]] = defaultdict(set)
+    for clip in clips:
+        if clip.split not in SPLITS:
+            raise InputError(f"expected a split of {SPLITS}, got {clip.split!r} for {clip.key}")
+        places[clip.speaker].add(clip.split)
+    if torn := sorted(speaker for speaker, splits in places.items() if len(splits) > 1):
+        raise InputError(
+            f"expected every speaker in one split, got {torn[0]!r} in "
+            f"{' and '.join(sorted(places[torn[0]]))} ({len(torn)} such speakers)"
+        )
 
 
 def _check_speakers(clips: list[ClipSource], wanted: tuple[str, ...], root: Path) -> None:
@@ -160,7 +140,7 @@ def _told_apart(clips: list[ClipSource]) -> list[ClipSource]:
         if count[clip.key] > 1:
             seen[clip.key] += 1
             video = f"{clip.video}~{seen[clip.key]}"
-            clip = ClipSource(**{**clip.__dict__, "video": video})
+            clip = replace(clip, video=video)
         result.append(clip)
     return result
 

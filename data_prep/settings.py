@@ -87,6 +87,7 @@ class ClipRecipe:
 class PrepSettings:
     """All of conf/prep.yaml; a key that is not here is a mistake."""
 
+    data: str
     input: str
     output: str
     size: int

@@ -8,16 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.clip import DropRow, Prepared
-from data_prep.index import ClipSource
+from data_prep.layouts import ClipSource
 from vasa.data.schema import FaceClip, FaceLabels
 
 _TEXTS = ("key", "speaker", "split", "source", "licence", "extra")
 
 
 def work_file(folder: Path, source: ClipSource) -> Path:
-    """Where a file's result is kept; another name once the file's content has changed."""
-    status = source.path.stat()
-    text = f"{source.key} {status.st_size} {status.st_mtime_ns}"
+    """Where a clip's result is kept; another name once the file or the stretch has changed."""
+    state = "missing"
+    if source.path.is_file():
+        status = source.path.stat()
+        state = f"{status.st_size} {status.st_mtime_ns}"
+    text = f"{source.key} {state} {source.start_s} {source.end_s} {source.region}"
     return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:20]}.npz"
 
 

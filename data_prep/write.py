@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from data_prep.clip import DropRow, Prepared, PrepExperts, prepare_clip
 from data_prep.drops import Reason
-from data_prep.index import ClipSource
+from data_prep.layouts import ClipSource
 from data_prep.settings import ClipRecipe
 from data_prep.work import load_prepared, save_prepared, work_file
 from vasa.data.schema import FPS, SPLITS

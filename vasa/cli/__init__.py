@@ -18,6 +18,7 @@ from vasa.types import InputError
 COMMANDS = {
     "synth": "make the embedded synthetic talking-face set, with ground truth",
     "prep": "turn a folder of raw clips into face shards",
+    "validate": "read a set of face shards again: vasa prep validate DIR",
     "train": "train what experiment=... names (stage1/*, stage2/*, syncnet/*, ...)",
     "encode": "turn face shards and a stage-1 model into motion shards",
     "generate": "one image and one sound file to a talking video",
@@ -67,10 +68,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"vasa {__version__}")
         return 0
     command, overrides = words[0], words[1:]
+    if command == "prep" and overrides[:1] == ["validate"]:
+        command = "validate"
+        overrides = [f"input={word}" if _is_path(word) else word for word in overrides[1:]]
     if command not in COMMANDS:
         expected = ", ".join(COMMANDS)
         return _complain(f"there is no command {command!r}; expected one of: {expected}")
     return _run(command, overrides)
+
+
+def _is_path(word: str) -> bool:
+    return "=" not in word and not word.startswith("-")
 
 
 def _run(command: str, overrides: list[str]) -> int:

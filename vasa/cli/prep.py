@@ -1,5 +1,7 @@
 """Turn a folder of raw talking-face clips into face shards; needs the frozen experts' weights."""
 
+from pathlib import Path
+
 import hydra
 from omegaconf import DictConfig
 
@@ -11,7 +13,6 @@ def main(cfg: DictConfig) -> None:
     """Prepare what is missing; say so when nothing is."""
     import hashlib
     from dataclasses import asdict
-    from pathlib import Path
 
     from omegaconf import OmegaConf
 
@@ -36,6 +37,7 @@ def main(cfg: DictConfig) -> None:
             val_speakers=tuple(split.val_speakers),
             test_speakers=tuple(split.test_speakers),
         ),
+        data=settings.data,
         include=tuple(settings.include),
         speakers=tuple(settings.speakers),
         per_speaker=settings.per_speaker,
@@ -46,7 +48,10 @@ def main(cfg: DictConfig) -> None:
     experts = PrepExperts.describe()
     for expert in experts:
         require_weight(expert["name"])
-    listed = "\n".join(f"{clip.key} {clip.split} {clip.path.stat().st_size}" for clip in sources)
+    listed = "\n".join(
+        f"{clip.key} {clip.split} {_size(clip.path)} {clip.start_s} {clip.end_s} {clip.region}"
+        for clip in sources
+    )
     config = {
         name: value
         for name, value in asdict(settings).items()
@@ -80,6 +85,10 @@ def main(cfg: DictConfig) -> None:
     begun.unlink()
     print(f"wrote face shards to {output}")
     print("\n".join(summary.lines()))
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else -1
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 (seed, step) without reading a tar from its start.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -26,6 +27,15 @@ from vasa.types import InputError
 def safe_key(key: str) -> str:
     """A clip key as a tar member name: WebDataset splits names at the first dot."""
     return key.replace(".", "_").replace("/", "-")
+
+
+def content_hash(members: dict[str, bytes]) -> str:
+    """SHA-256 of a clip's members, in the order of their suffixes."""
+    digest = hashlib.sha256()
+    for suffix in sorted(members):
+        digest.update(f"{suffix} {len(members[suffix])}\n".encode())
+        digest.update(members[suffix])
+    return digest.hexdigest()
 
 
 def _replace_text(path: Path, text: str) -> None:
@@ -118,6 +128,7 @@ class FaceShardWriter:
                 "frames": len(clip.frames),
                 "height": clip.frames.shape[1],
                 "sentence_id": int(clip.extra.get("sentence_id", -1)),
+                "sha256": content_hash(members),
             }
         )
         if count + 1 == self.clips_per_shard:
@@ -218,7 +229,15 @@ def read_labels(data: bytes) -> FaceLabels:
 
 def read_clip(root: Path, row: Any) -> FaceClip:
     """Read and decode the clip of an index row, one of `read_index(...).itertuples()`."""
-    members = read_members(root, row)
+    return parse_clip(read_members(root, row))
+
+
+def parse_clip(members: dict[str, bytes]) -> FaceClip:
+    """Decode a clip's members.
+
+    Raises:
+        ValueError: pictures, sound and labels of different lengths, or labels of wrong shapes.
+    """
     details = json.loads(members["json"])
     known = {"key", "speaker", "source", "licence", "split", "frames"}
     return FaceClip(

@@ -124,3 +124,30 @@ def test_reasons_for_what_cannot_be_read(tmp_path):
     with pytest.raises(Dropped) as caught:
         probe(blind)
     assert caught.value.reason == Reason.NO_VIDEO
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "mpg"])
+def test_a_stretch_is_what_the_whole_shows_there(tmp_path, suffix):
+    """Picture and sound of [start_s, end_s), also between key frames."""
+    click = "aevalsrc='if(between(t,2.3,2.31),0.8*sin(2*PI*1000*t),0)':s=44100"
+    extra = ("-c:v", "mpeg1video", "-q:v", "2", "-c:a", "mp2") if suffix == "mpg" else ()
+    path = _make(tmp_path / f"a.{suffix}", fps=25, seconds=4, sound=click, extra=extra)
+    whole = np.stack(list(stream_frames(path))).mean(axis=(1, 2, 3))
+    part = np.stack(list(stream_frames(path, start_s=1.2, end_s=3.0))).mean(axis=(1, 2, 3))
+    assert len(part) == 45
+    np.testing.assert_allclose(part, whole[30:75], atol=1e-6)
+    sound = read_sound(path, start_s=1.2, end_s=3.0)
+    assert len(sound) == pytest.approx(1.8 * 16000, abs=1200)
+    first = np.flatnonzero(np.abs(sound) > 0.2)[0] / 16000
+    assert first == pytest.approx(1.1, abs=0.005)
+
+
+def test_a_region_is_cut_out_with_its_surroundings(tmp_path):
+    path = _make(tmp_path / "a.mp4", fps=25, seconds=0.2)
+    assert next(stream_frames(path, region=(0.25, 0.25, 0.5, 0.75))).shape == (48, 32, 3)
+    assert next(stream_frames(path, region=(0.0, 0.0, 1.0, 1.0))).shape == (48, 64, 3)
+
+
+def test_a_stretch_beyond_the_end_is_empty(tmp_path):
+    path = _make(tmp_path / "a.mp4", fps=25, seconds=1)
+    assert list(stream_frames(path, start_s=5.0, end_s=6.0)) == []
