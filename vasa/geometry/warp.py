@@ -58,7 +58,7 @@ def unpose_points(points: Tensor, pose: Tensor) -> Tensor:
 def _carry(transform: Callable[[Tensor, Tensor], Tensor], grid: Tensor, pose: Tensor) -> Tensor:
     """A grid's points `b d h w 3` or `1 d h w 3` under `pose_points` or its inverse."""
     points = transform(grid.flatten(1, 3), pose)
-    return points.unflatten(1, grid.shape[1:4])
+    return points.reshape(len(points), *grid.shape[1:4], 3)
 
 
 def head_grid(pose: Tensor, depth: int, height: int, width: int) -> Tensor:
