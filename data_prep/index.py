@@ -102,6 +102,15 @@ def find_clips(
     return clips
 
 
+def share_of(clips: list[ClipSource], *, index: int, count: int) -> list[ClipSource]:
+    """The clips of one partition: every clip is in exactly one, by a hash of its key."""
+
+    def place(clip: ClipSource) -> int:
+        return int.from_bytes(hashlib.sha256(clip.key.encode()).digest()[:8], "big") % count
+
+    return [clip for clip in clips if place(clip) == index]
+
+
 def _is_included(path: Path, base: Path, include: tuple[str, ...]) -> bool:
     name = path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
     return any(fnmatch.fnmatch(name, pattern) for pattern in include)

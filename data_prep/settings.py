@@ -16,6 +16,19 @@ class SplitSettings:
 
 
 @dataclass(kw_only=True)
+class PartitionSettings:
+    """Which share of the clips a run prepares.
+
+    Attributes:
+        index: of this run's share, from 0.
+        count: shares; with more than one a run prepares its share and writes no shards.
+    """
+
+    index: int
+    count: int
+
+
+@dataclass(kw_only=True)
 class TrackSettings:
     """How a face is followed.
 
@@ -99,6 +112,7 @@ class PrepSettings:
     licence: str
     workers: int
     clips_per_shard: int
+    partition: PartitionSettings
     split: SplitSettings
     track: TrackSettings
     clip: ClipSettings
@@ -118,6 +132,11 @@ class PrepSettings:
             raise InputError(f"expected an even size of at least 32 px, got size={self.size}")
         if self.workers < 1:
             raise InputError(f"expected at least 1 worker, got workers={self.workers}")
+        if not 0 <= self.partition.index < self.partition.count:
+            raise InputError(
+                "expected partition.index from 0 to partition.count - 1, got "
+                f"{self.partition.index} of {self.partition.count}"
+            )
         if self.split.val < 0 or self.split.test < 0 or self.split.val + self.split.test > 1:
             raise InputError(
                 "expected split.val and split.test of at least 0 and at most 1 together, got "

@@ -18,7 +18,7 @@ from data_prep.clip import DropRow, Prepared, PrepExperts, prepare_clip
 from data_prep.drops import Reason
 from data_prep.layouts import ClipSource
 from data_prep.settings import ClipRecipe
-from data_prep.work import load_prepared, save_prepared, work_file
+from data_prep.work import load_work, save_work, work_file
 from vasa.data.schema import FPS, SPLITS
 from vasa.data.shards import FaceShardWriter
 
@@ -61,6 +61,35 @@ class SetSummary:
             yield f"  dropped {reason:<16}{count:>6}"
 
 
+def prepare_share(
+    sources: list[ClipSource], *, output: Path, recipe: ClipRecipe, workers: int
+) -> int:
+    """Prepare what is missing of a list of clips, without writing shards.
+
+    Every clip's result is kept in `<output>/.work`, so that a killed run, run again, goes on where
+    it was, and several machines may each prepare a share into one folder. A clip that cannot be
+    prepared is left out with a reason and never ends the run.
+
+    Args:
+        sources: the clips.
+        output: folder of the set.
+        recipe: what a clip becomes.
+        workers: processes of one thread each; 1 works in this process.
+
+    Returns:
+        How many were prepared now; the rest was there before.
+    """
+    work = output / WORK_FOLDER
+    work.mkdir(parents=True, exist_ok=True)
+    missing = [source for source in sources if not work_file(work, source).is_file()]
+    with tqdm(
+        total=len(sources), initial=len(sources) - len(missing), desc="prep", unit="clip"
+    ) as bar:
+        for _ in _prepare_all(missing, work, recipe, workers):
+            bar.update()
+    return len(missing)
+
+
 def prepare_set(
     sources: list[ClipSource],
     *,
@@ -69,39 +98,32 @@ def prepare_set(
     clips_per_shard: int,
     workers: int,
 ) -> SetSummary:
-    """Prepare all files and write the set.
-
-    Every file's result is kept in `<output>/.work` until the shards are written, so that a killed
-    run, run again, goes on where it was. A file that cannot be prepared is left out with a reason
-    and never ends the run.
+    """Prepare what is missing of all clips and write the set, in the order of the list.
 
     Args:
-        sources: the files.
+        sources: the clips.
         output: folder of the set.
         recipe: what a clip becomes.
         clips_per_shard: clips a tar.
         workers: processes of one thread each; 1 works in this process.
     """
     begin = time.monotonic()
+    prepared_now = prepare_share(sources, output=output, recipe=recipe, workers=workers)
     work = output / WORK_FOLDER
-    work.mkdir(parents=True, exist_ok=True)
-    missing = [source for source in sources if not work_file(work, source).is_file()]
-    with tqdm(total=len(sources), initial=len(sources) - len(missing), desc="prep") as bar:
-        for _ in _prepare_all(missing, work, recipe, workers):
-            bar.update()
     clips, frames, dropped = Counter[str](), Counter[str](), Counter[str]()
     speakers: dict[str, set[str]] = {split: set() for split in SPLITS}
     with FaceShardWriter(
         output, clips_per_shard=clips_per_shard, prep_version=PREP_VERSION
     ) as writer:
-        for source in tqdm(sources, desc="write"):
-            prepared = load_prepared(work_file(work, source))
-            for clip in prepared.clips:
-                writer.write(clip)
-                clips[clip.split] += 1
-                frames[clip.split] += len(clip.frames)
-                speakers[clip.split].add(clip.speaker)
-            for row in prepared.dropped:
+        for source in tqdm(sources, desc="write", unit="clip"):
+            done = load_work(work_file(work, source))
+            for clip in done.clips:
+                writer.append(clip)
+                split = clip.row["split"]
+                clips[split] += 1
+                frames[split] += clip.row["frames"]
+                speakers[split].add(clip.row["speaker"])
+            for row in done.dropped:
                 writer.drop(key=row.key, reason=row.reason, detail=row.detail)
                 dropped[row.reason] += 1
     summary = SetSummary(
@@ -111,7 +133,7 @@ def prepare_set(
         frames=dict(frames),
         dropped=dict(dropped),
         seconds=time.monotonic() - begin,
-        prepared_now=len(missing),
+        prepared_now=prepared_now,
     )
     _write_card(output, sources, summary)
     shutil.rmtree(work)
@@ -166,7 +188,7 @@ def _prepare_one(source: ClipSource, work: Path, recipe: ClipRecipe, experts: Pr
         detail = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
         row = DropRow(key=source.key, reason=str(Reason.FAILED), detail=detail)
         prepared = Prepared(clips=(), dropped=(row,))
-    save_prepared(work_file(work, source), prepared)
+    save_work(work_file(work, source), prepared, prep_version=PREP_VERSION)
 
 
 def _write_card(output: Path, sources: list[ClipSource], summary: SetSummary) -> None:

@@ -132,6 +132,25 @@ def test_a_killed_run_goes_on(prepared, tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "set" / ".work").exists()
 
 
+def test_the_set_does_not_depend_on_partitions(prepared, tmp_path, capsys):
+    root, words = prepared
+    words = [word for word in words if not word.startswith("output=")] + [f"output={tmp_path}"]
+    for index in (1, 0):
+        assert main([*words, "partition.count=2", f"partition.index={index}"]) == 0
+        assert "the same command with partition.count=1" in capsys.readouterr().out
+        assert not (tmp_path / "index.parquet").exists()
+    assert main(words) == 0
+    assert "10 files, 0 of them in this run" in capsys.readouterr().out
+    names = sorted(path.relative_to(root / "set") for path in (root / "set").rglob("*.tar"))
+    assert names == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.tar"))
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (root / "set" / name).read_bytes()
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(tmp_path / "dropped.parquet"),
+        pd.read_parquet(root / "set" / "dropped.parquet"),
+    )
+
+
 def test_measures_agree_with_the_labels_and_flip_with_the_picture(prepared):
     from vasa.pretrained.measure import FaceMeasure, IdentityEmbedding
 
@@ -182,6 +201,8 @@ def test_missing_weights_are_one_line_and_exit_code_2(prepared, tmp_path, monkey
         ("input=/nowhere", "expected a folder of clips"),
         ("size=63", "even size"),
         ("workers=0", "at least 1 worker"),
+        ("partition.index=1", "partition.index from 0"),
+        ("data=lrs2", "expected data to be one of"),
         ("split.test_speakers=[nobody]", "nobody"),
         ("split.val=0.7", "at most 1"),
     ],

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ def mark_complete(marker: Path, record: dict[str, Any], **facts: Any) -> None:
         record: what decides the output (JSON values).
         facts: what else is worth knowing.
     """
-    part = marker.with_name(marker.name + ".part")
+    part = marker.with_name(f"{marker.name}.{uuid.uuid4().hex}.part")  # several may write at once
     part.write_text(json.dumps({"made_from": record, **facts}, indent=2) + "\n")
     part.replace(marker)
 

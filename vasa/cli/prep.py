@@ -17,9 +17,9 @@ def main(cfg: DictConfig) -> None:
     from omegaconf import OmegaConf
 
     from data_prep.clip import PrepExperts
-    from data_prep.index import SplitRule, find_clips
+    from data_prep.index import SplitRule, find_clips, share_of
     from data_prep.settings import PrepSettings
-    from data_prep.write import PREP_VERSION, prepare_set
+    from data_prep.write import PREP_VERSION, prepare_set, prepare_share
     from vasa.cli.outputs import is_complete, mark_complete
     from vasa.pretrained.registry import require_weight
     from vasa.types import InputError
@@ -55,7 +55,7 @@ def main(cfg: DictConfig) -> None:
     config = {
         name: value
         for name, value in asdict(settings).items()
-        if name not in ("input", "output", "workers")
+        if name not in ("input", "output", "workers", "partition")
     }
     record = {
         "prep_version": PREP_VERSION,
@@ -74,6 +74,18 @@ def main(cfg: DictConfig) -> None:
         )
     output.mkdir(parents=True, exist_ok=True)
     mark_complete(begun, record)
+    part = settings.partition
+    if part.count > 1:
+        share = share_of(sources, index=part.index, count=part.count)
+        num_now = prepare_share(
+            share, output=output, recipe=settings.recipe(), workers=settings.workers
+        )
+        print(
+            f"partition {part.index} of {part.count}: {len(share)} of {len(sources)} clips are "
+            f"prepared, {num_now} of them in this run; when all partitions are done, the same "
+            "command with partition.count=1 writes the set"
+        )
+        return
     summary = prepare_set(
         sources,
         output=output,

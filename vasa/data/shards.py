@@ -11,6 +11,7 @@ import json
 import os
 import tarfile
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -44,6 +45,58 @@ def _replace_text(path: Path, text: str) -> None:
     part.replace(path)
 
 
+@dataclass(frozen=True, kw_only=True)
+class EncodedClip:
+    """A clip as its shard holds it, and its row of the index.
+
+    Attributes:
+        members: bytes by suffix: mp4, flac, npz, json.
+        row: key, split, speaker, source, frames, height, sentence_id, sha256.
+    """
+
+    members: dict[str, bytes]
+    row: dict[str, Any]
+
+
+def encode_clip(clip: FaceClip, *, prep_version: str, crf: int = 12) -> EncodedClip:
+    """The members of a clip; the same clip gives the same bytes.
+
+    Args:
+        clip: what is stored.
+        prep_version: recorded with it.
+        crf: quality of the stored video (x264's constant rate factor).
+    """
+    labels = io.BytesIO()
+    np.savez_compressed(labels, **clip.labels.to_arrays())  # type: ignore[arg-type]
+    details = {
+        "key": clip.key,
+        "speaker": clip.speaker,
+        "source": clip.source,
+        "licence": clip.licence,
+        "split": clip.split,
+        "frames": len(clip.frames),
+        "prep_version": prep_version,
+        **clip.extra,
+    }
+    members = {
+        "mp4": encode_mp4(clip.frames, crf=crf),
+        "flac": encode_flac(clip.audio),
+        "npz": labels.getvalue(),
+        "json": json.dumps(details).encode(),
+    }
+    row = {
+        "key": clip.key,
+        "split": clip.split,
+        "speaker": clip.speaker,
+        "source": clip.source,
+        "frames": len(clip.frames),
+        "height": clip.frames.shape[1],
+        "sentence_id": int(clip.extra.get("sentence_id", -1)),
+        "sha256": content_hash(members),
+    }
+    return EncodedClip(members=members, row=row)
+
+
 class FaceShardWriter:
     """Writes clips to tar shards; index, statistics and drop table come at the end.
 
@@ -53,16 +106,12 @@ class FaceShardWriter:
         root: folder of the set.
         clips_per_shard: clips in one tar.
         prep_version: recorded with every clip.
-        crf: quality of the stored video (x264's constant rate factor).
     """
 
-    def __init__(
-        self, root: Path, *, clips_per_shard: int, prep_version: str, crf: int = 12
-    ) -> None:
+    def __init__(self, root: Path, *, clips_per_shard: int, prep_version: str) -> None:
         self.root = Path(root)
         self.clips_per_shard = clips_per_shard
         self.prep_version = prep_version
-        self.crf = crf
         self._open: dict[str, tuple[tarfile.TarFile, Path, int]] = {}
         self._num_shards: Counter[str] = Counter()
         self._rows: list[dict[str, Any]] = []
@@ -86,55 +135,35 @@ class FaceShardWriter:
                 path.with_name(path.name + ".part").unlink(missing_ok=True)
 
     def write(self, clip: FaceClip) -> None:
-        """Append one clip to its split's shard."""
-        known = self._split_of.setdefault(clip.speaker, clip.split)
-        if known != clip.split:
-            raise InputError(
-                f"expected speaker {clip.speaker} in one split, got {known} and {clip.split}"
-            )
-        archive, path, count = self._shard(clip.split)
+        """Encode one clip and append it to its split's shard."""
+        self.append(encode_clip(clip, prep_version=self.prep_version))
+
+    def append(self, clip: EncodedClip) -> None:
+        """Append one encoded clip to its split's shard.
+
+        Raises:
+            InputError: its speaker was written to another split.
+        """
+        speaker, split = clip.row["speaker"], clip.row["split"]
+        known = self._split_of.setdefault(speaker, split)
+        if known != split:
+            raise InputError(f"expected speaker {speaker} in one split, got {known} and {split}")
+        archive, path, count = self._shard(split)
         start = archive.offset
-        labels = io.BytesIO()
-        np.savez_compressed(labels, **clip.labels.to_arrays())  # type: ignore[arg-type]
-        details = {
-            "key": clip.key,
-            "speaker": clip.speaker,
-            "source": clip.source,
-            "licence": clip.licence,
-            "split": clip.split,
-            "frames": len(clip.frames),
-            "prep_version": self.prep_version,
-            **clip.extra,
-        }
-        members = {
-            "mp4": encode_mp4(clip.frames, crf=self.crf),
-            "flac": encode_flac(clip.audio),
-            "npz": labels.getvalue(),
-            "json": json.dumps(details).encode(),
-        }
-        for suffix, data in members.items():
-            member = tarfile.TarInfo(f"{safe_key(clip.key)}.{suffix}")
+        for suffix, data in clip.members.items():
+            member = tarfile.TarInfo(f"{safe_key(clip.row['key'])}.{suffix}")
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-        self._rows.append(
-            {
-                "key": clip.key,
-                "split": clip.split,
-                "speaker": clip.speaker,
-                "source": clip.source,
-                "shard": str(path.relative_to(self.root)),
-                "offset": start,
-                "size": archive.offset - start,
-                "frames": len(clip.frames),
-                "height": clip.frames.shape[1],
-                "sentence_id": int(clip.extra.get("sentence_id", -1)),
-                "sha256": content_hash(members),
-            }
-        )
+        place = {
+            "shard": str(path.relative_to(self.root)),
+            "offset": start,
+            "size": archive.offset - start,
+        }
+        self._rows.append({**clip.row, **place})
         if count + 1 == self.clips_per_shard:
-            self._finish(clip.split)
+            self._finish(split)
         else:
-            self._open[clip.split] = (archive, path, count + 1)
+            self._open[split] = (archive, path, count + 1)
 
     def drop(self, *, key: str, reason: str, detail: str = "") -> None:
         """Record a clip or span that is left out."""

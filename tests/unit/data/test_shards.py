@@ -8,7 +8,7 @@ import webdataset
 
 from vasa.data.order import StepSampler, step_generator
 from vasa.data.schema import FaceClip, FaceLabels
-from vasa.data.shards import FaceShardWriter, read_clip, read_index
+from vasa.data.shards import FaceShardWriter, encode_clip, read_clip, read_index
 from vasa.data.video import decode_mp4, encode_mp4
 from vasa.types import InputError
 
@@ -115,3 +115,10 @@ def test_order_is_a_function_of_the_step():
     first = step_generator(1, 5, "noise").initial_seed()
     assert first == step_generator(1, 5, "noise").initial_seed()
     assert len({step_generator(1, s, x).initial_seed() for s in range(50) for x in "ab"}) == 100
+
+
+def test_the_same_clip_gives_the_same_bytes(clips):
+    first, again = (encode_clip(clips[0], prep_version="1") for _ in range(2))
+    assert first == again
+    other = encode_clip(clips[1], prep_version="1")
+    assert other.row["sha256"] != first.row["sha256"]

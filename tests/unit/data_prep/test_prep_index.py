@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_prep.index import SplitRule, find_clips
+from data_prep.index import SplitRule, find_clips, share_of
 from vasa.types import InputError
 
 RULE = SplitRule(val=0.1, test=0.1)
@@ -74,3 +74,10 @@ def test_split_is_a_function_of_the_name():
     assert all(
         wider.split_of(n) == "test" for n, s in zip(names, splits, strict=True) if s == "test"
     )
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_every_clip_is_in_one_partition(folder, count):
+    clips = find_clips(folder, rule=RULE)
+    shares = [share_of(clips, index=index, count=count) for index in range(count)]
+    assert sorted(clip.key for share in shares for clip in share) == [clip.key for clip in clips]
