@@ -7,7 +7,7 @@ import numpy as np
 
 from data_prep.crop import crop_frames
 from data_prep.decode import ClipFacts, probe, read_sound, stream_frames
-from data_prep.drops import Dropped, Reason
+from data_prep.drops import Dropped, Reason, time_limit
 from data_prep.labels import face_labels
 from data_prep.layouts import ClipSource
 from data_prep.settings import ClipRecipe
@@ -55,7 +55,8 @@ class PrepExperts:
 def prepare_clip(source: ClipSource, recipe: ClipRecipe, experts: PrepExperts) -> Prepared:
     """Face clips of one file, and what was left out of it with the reasons."""
     try:
-        return _prepare(source, recipe, experts)
+        with time_limit(recipe.time_limit_s):
+            return _prepare(source, recipe, experts)
     except Dropped as drop:
         row = DropRow(key=source.key, reason=str(drop.reason), detail=drop.detail)
         return Prepared(clips=(), dropped=(row,))
@@ -96,6 +97,8 @@ def _prepare(source: ClipSource, recipe: ClipRecipe, experts: PrepExperts) -> Pr
                 _make_clip(source, span, len(clips), track, landmarks, sound, recipe, experts)
             )
         except Dropped as drop:
+            if drop.reason == Reason.TIMED_OUT:
+                raise
             key = source.key
             if len(spans) > 1:
                 key = f"{source.key}/frames-{span.start}-{span.stop}"

@@ -88,12 +88,13 @@ class LabelSettings:
 
 @dataclass(kw_only=True)
 class ClipRecipe:
-    """All that decides what one clip becomes."""
+    """All that decides what one clip becomes; one that takes longer than the limit is dropped."""
 
     size: int
     track: TrackSettings
     clip: ClipSettings
     label: LabelSettings
+    time_limit_s: float
 
 
 @dataclass(kw_only=True)
@@ -117,10 +118,17 @@ class PrepSettings:
     track: TrackSettings
     clip: ClipSettings
     label: LabelSettings
+    time_limit_s: float
 
     def recipe(self) -> ClipRecipe:
         """The part that decides what one clip becomes."""
-        return ClipRecipe(size=self.size, track=self.track, clip=self.clip, label=self.label)
+        return ClipRecipe(
+            size=self.size,
+            track=self.track,
+            clip=self.clip,
+            label=self.label,
+            time_limit_s=self.time_limit_s,
+        )
 
     def check(self) -> None:
         """Values that no set can be made with.
@@ -132,6 +140,8 @@ class PrepSettings:
             raise InputError(f"expected an even size of at least 32 px, got size={self.size}")
         if self.workers < 1:
             raise InputError(f"expected at least 1 worker, got workers={self.workers}")
+        if self.time_limit_s <= 0:
+            raise InputError(f"expected time_limit_s above 0, got {self.time_limit_s}")
         if not 0 <= self.partition.index < self.partition.count:
             raise InputError(
                 "expected partition.index from 0 to partition.count - 1, got "

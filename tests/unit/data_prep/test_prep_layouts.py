@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from data_prep.clip import prepare_clip
 from data_prep.index import SplitRule, find_clips
 from data_prep.layouts import ClipSource
 from data_prep.work import work_file
@@ -154,13 +153,6 @@ def test_unknown_layouts_and_missing_tables_are_said(tmp_path):
         find_clips(tmp_path, rule=RULE, data="lrs2")
     with pytest.raises(InputError, match="expected a table of clips"):
         find_clips(tmp_path / "no.csv", rule=RULE, data="list")
-
-
-def test_a_listed_file_that_is_not_there_is_left_out_with_its_reason(tmp_path):
-    source = ClipSource(path=tmp_path / "gone.mp4", speaker="anna", video="gone", split="train")
-    prepared = prepare_clip(source, recipe=None, experts=None)  # neither is needed to see that
-    assert prepared.clips == ()
-    assert [(row.key, row.reason) for row in prepared.dropped] == [("anna/gone", "missing")]
 
 
 def test_another_stretch_of_a_file_is_another_result(tmp_path):
