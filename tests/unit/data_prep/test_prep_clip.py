@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 import data_prep.clip
 from data_prep.clip import prepare_clip
 from data_prep.drops import Dropped, Reason, time_limit
-from data_prep.layouts import ClipSource
+from data_prep.layouts import LAYOUTS, ClipSource
 from data_prep.settings import ClipRecipe, PrepSettings
 
 CONF = Path(__file__).parents[3] / "conf" / "prep.yaml"
@@ -60,3 +60,9 @@ def test_the_limit_ends_with_what_it_limits():
     with pytest.raises(Dropped) as error, time_limit(0.05):
         time.sleep(30)
     assert error.value.reason == Reason.TIMED_OUT
+
+
+def test_the_guide_names_every_reason_and_layout():
+    guide = (Path(__file__).parents[3] / "docs" / "preparation.md").read_text()
+    assert [reason for reason in Reason if str(reason) not in guide] == []
+    assert [name for name in LAYOUTS if f"| `{name}` |" not in guide] == []
