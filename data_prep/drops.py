@@ -11,6 +11,7 @@ class Reason(StrEnum):
     """Reasons in `dropped.parquet`."""
 
     MISSING = "missing"
+    UNREADABLE = "unreadable"
     UNDECODABLE = "undecodable"
     NO_VIDEO = "no_video"
     NO_AUDIO = "no_audio"
@@ -21,10 +22,18 @@ class Reason(StrEnum):
     SEVERAL_FACES = "several_faces"
     LOST_FACE = "lost_face"
     TOO_SMALL = "too_small"
+    EXTREME_POSE = "extreme_pose"
+    IDENTITY_CHANGES = "identity_changes"
     OUT_OF_PICTURE = "out_of_picture"
     MOVES_TOO_MUCH = "moves_too_much"
     DARK = "dark"
+    LOW_QUALITY = "low_quality"
+    CLIPPED_SOUND = "clipped_sound"
+    NO_SPEECH = "no_speech"
+    OUT_OF_SYNC = "out_of_sync"
+    UNSURE_SYNC = "unsure_sync"
     TIMED_OUT = "timed_out"
+    CRASHED = "crashed"
     FAILED = "failed"
 
 

@@ -51,7 +51,8 @@ class EncodedClip:
 
     Attributes:
         members: bytes by suffix: mp4, flac, npz, json.
-        row: key, split, speaker, source, frames, height, sentence_id, sha256.
+        row: key, split, speaker, source, licence, frames, height, sentence_id, sha256, and a
+            column for each of the clip's measures.
     """
 
     members: dict[str, bytes]
@@ -89,10 +90,12 @@ def encode_clip(clip: FaceClip, *, prep_version: str, crf: int = 12) -> EncodedC
         "split": clip.split,
         "speaker": clip.speaker,
         "source": clip.source,
+        "licence": clip.licence,
         "frames": len(clip.frames),
         "height": clip.frames.shape[1],
         "sentence_id": int(clip.extra.get("sentence_id", -1)),
         "sha256": content_hash(members),
+        **clip.extra.get("measures", {}),
     }
     return EncodedClip(members=members, row=row)
 
