@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from data_prep.synth.clip import PERSON_OFFSET, ClipSpec, make_clip
 from vasa.data.schema import FaceClip
-from vasa.data.shards import FaceShardWriter, safe_key
+from vasa.data.shards import FaceShardWriter, pack_arrays, safe_key
 from vasa.data.video import write_video
 from vasa.types import InputError
 
@@ -55,8 +55,7 @@ def _write_raw(root: Path, clip: FaceClip) -> None:
     write_video(stem.with_suffix(".mp4"), clip.frames, clip.audio)
     truth = {**clip.labels.to_arrays(), "details": np.array(json.dumps(clip.extra))}
     part = stem.with_suffix(".npz.part")
-    with open(part, "wb") as file:
-        np.savez_compressed(file, **truth)
+    part.write_bytes(pack_arrays(truth))
     part.replace(stem.with_suffix(".npz"))
 
 

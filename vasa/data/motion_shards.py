@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from vasa.data.schema import FaceLabels
-from vasa.data.shards import read_index, read_members, safe_key
+from vasa.data.shards import pack_arrays, read_index, read_members, safe_key
 from vasa.types import InputError
 
 AUDIO_DTYPE = np.float16
@@ -103,13 +103,11 @@ class MotionShardWriter:
         """
         labels = clip.labels.to_arrays()
         labels.pop("regions", None)
-        arrays = io.BytesIO()
-        np.savez(
-            arrays,
-            motion=clip.motion.astype(np.float32),
-            audio=clip.audio.astype(AUDIO_DTYPE),
-            **labels,  # type: ignore[arg-type]
-        )
+        arrays = {
+            "motion": clip.motion.astype(np.float32),
+            "audio": clip.audio.astype(AUDIO_DTYPE),
+            **labels,
+        }
         described = {
             **details,
             "stage1_hash": self.info.stage1_hash,
@@ -117,7 +115,7 @@ class MotionShardWriter:
         }
         start = self._archive.offset
         for suffix, data in {
-            "npz": arrays.getvalue(),
+            "npz": pack_arrays(arrays),
             "json": json.dumps(described).encode(),
         }.items():
             member = tarfile.TarInfo(f"{safe_key(clip.key)}.{suffix}")
@@ -181,7 +179,7 @@ def write_statistics(root: Path, clips: list[MotionClip]) -> None:
         values[f"{name}_mean"] = np.asarray(mean, np.float32)
         values[f"{name}_std"] = np.sqrt(np.asarray(variance)).astype(np.float32)
     part = root / "stats.part.npz"
-    np.savez(part, **values)  # type: ignore[arg-type]
+    part.write_bytes(pack_arrays(values))
     os.replace(part, root / "stats.npz")
 
 

@@ -8,8 +8,11 @@
 import hashlib
 import io
 import json
+import math
 import os
+import re
 import tarfile
+import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +29,13 @@ from vasa.types import InputError
 
 
 def safe_key(key: str) -> str:
-    """A clip key as a tar member name: WebDataset splits names at the first dot."""
-    return key.replace(".", "_").replace("/", "-")
+    """A clip key as a tar member name: letters, digits, `-` and `_`, and the key's own hash.
+
+    WebDataset splits names at the first dot and takes neighbours of one name for one sample, so
+    that two keys must not become the same name.
+    """
+    plain = re.sub(r"[^A-Za-z0-9_-]", "_", key.replace("/", "-"))[:80]
+    return f"{plain}-{hashlib.sha256(key.encode(errors='surrogateescape')).hexdigest()[:8]}"
 
 
 def content_hash(members: dict[str, bytes]) -> str:
@@ -37,6 +45,20 @@ def content_hash(members: dict[str, bytes]) -> str:
         digest.update(f"{suffix} {len(members[suffix])}\n".encode())
         digest.update(members[suffix])
     return digest.hexdigest()
+
+
+def pack_arrays(arrays: dict[str, np.ndarray]) -> bytes:
+    """Arrays as a compressed `npz` file; unlike `np.savez`, which writes the time into it, the same
+    arrays give the same bytes.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            member = zipfile.ZipInfo(f"{name}.npy")  # its time is 1980
+            member.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(member, "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
+    return buffer.getvalue()
 
 
 def _replace_text(path: Path, text: str) -> None:
@@ -67,8 +89,6 @@ def encode_clip(clip: FaceClip, *, prep_version: str, crf: int = 12) -> EncodedC
         prep_version: recorded with it.
         crf: quality of the stored video (x264's constant rate factor).
     """
-    labels = io.BytesIO()
-    np.savez_compressed(labels, **clip.labels.to_arrays())  # type: ignore[arg-type]
     details = {
         "key": clip.key,
         "speaker": clip.speaker,
@@ -82,7 +102,7 @@ def encode_clip(clip: FaceClip, *, prep_version: str, crf: int = 12) -> EncodedC
     members = {
         "mp4": encode_mp4(clip.frames, crf=crf),
         "flac": encode_flac(clip.audio),
-        "npz": labels.getvalue(),
+        "npz": pack_arrays(clip.labels.to_arrays()),
         "json": json.dumps(details).encode(),
     }
     row = {
@@ -107,13 +127,22 @@ class FaceShardWriter:
 
     Args:
         root: folder of the set.
-        clips_per_shard: clips in one tar.
+        clips_per_shard: most clips in one tar.
         prep_version: recorded with every clip.
+        max_bytes: a tar that has grown to this size is finished too.
     """
 
-    def __init__(self, root: Path, *, clips_per_shard: int, prep_version: str) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        clips_per_shard: int,
+        prep_version: str,
+        max_bytes: float = math.inf,
+    ) -> None:
         self.root = Path(root)
         self.clips_per_shard = clips_per_shard
+        self.max_bytes = max_bytes
         self.prep_version = prep_version
         self._open: dict[str, tuple[tarfile.TarFile, Path, int]] = {}
         self._num_shards: Counter[str] = Counter()
@@ -163,7 +192,7 @@ class FaceShardWriter:
             "size": archive.offset - start,
         }
         self._rows.append({**clip.row, **place})
-        if count + 1 == self.clips_per_shard:
+        if count + 1 == self.clips_per_shard or archive.offset >= self.max_bytes:
             self._finish(split)
         else:
             self._open[split] = (archive, path, count + 1)
@@ -240,8 +269,12 @@ def read_index(root: Path, *, split: str | None = None) -> pd.DataFrame:
 
 
 def read_members(root: Path, row: Any) -> dict[str, bytes]:
-    """The raw members of the clip of an index row, by suffix."""
-    with open(Path(root) / row.shard, "rb") as file:
+    """The raw members of the clip of an index row, by suffix.
+
+    Raises:
+        InputError: the index names a file outside of the set.
+    """
+    with open(_inside(Path(root), row.shard), "rb") as file:
         file.seek(row.offset)
         data = file.read(row.size)
     members: dict[str, bytes] = {}
@@ -251,6 +284,15 @@ def read_members(root: Path, row: Any) -> dict[str, bytes]:
             if content is not None:
                 members[member.name.rsplit(".", 1)[1]] = content.read()
     return members
+
+
+def _inside(root: Path, name: str) -> Path:
+    """A file of the set; an index from a stranger may name any other."""
+    if os.path.isabs(name) or ".." in Path(name).parts:
+        raise InputError(
+            f"expected shards inside of {root}, its index names {name!r}; do not use this set"
+        )
+    return root / name
 
 
 def read_labels(data: bytes) -> FaceLabels:

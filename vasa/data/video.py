@@ -13,6 +13,11 @@ import numpy as np
 from vasa.data.schema import FPS, SAMPLE_RATE_HZ
 
 
+_SAME_BYTES = "rc-lookahead=0:mbtree=0"
+"""x264's rate control by macroblock trees (mbtree) gives, now and then, other bytes for the same
+pictures: 2 files in 100 to 400 encodings of 48 to 96 px pictures, none without it."""
+
+
 def _add_pictures(
     container: av.container.OutputContainer, frames: np.ndarray, options: dict[str, str], fps: int
 ) -> av.VideoStream:
@@ -29,6 +34,7 @@ def _encode_pictures(
 ) -> None:
     for index, picture in enumerate(frames):
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        frame = frame.reformat(format=stream.pix_fmt)
         frame.pts = index
         container.mux(stream.encode(frame))
     container.mux(stream.encode())
@@ -42,7 +48,12 @@ def encode_mp4(frames: np.ndarray, *, crf: int = 12, keyframe_interval: int = 12
         crf: x264's constant rate factor; lower is better and larger.
         keyframe_interval: frames from one keyframe to the next, at most.
     """
-    options = {"crf": str(crf), "g": str(keyframe_interval), "preset": "veryfast"}
+    options = {
+        "crf": str(crf),
+        "g": str(keyframe_interval),
+        "preset": "veryfast",
+        "x264-params": _SAME_BYTES,
+    }
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
         stream = _add_pictures(container, frames, options, FPS)

@@ -1,6 +1,11 @@
 """What is written is what is read, by our reader and by WebDataset's."""
 
+import io
 import json
+import os
+import re
+import shutil
+import time
 
 import numpy as np
 import pytest
@@ -8,7 +13,15 @@ import webdataset
 
 from vasa.data.order import StepSampler, step_generator
 from vasa.data.schema import FaceClip, FaceLabels
-from vasa.data.shards import FaceShardWriter, encode_clip, read_clip, read_index
+from vasa.data.shards import (
+    FaceShardWriter,
+    encode_clip,
+    read_clip,
+    read_index,
+    read_labels,
+    read_members,
+    safe_key,
+)
 from vasa.data.video import decode_mp4, encode_mp4
 from vasa.types import InputError
 
@@ -117,8 +130,42 @@ def test_order_is_a_function_of_the_step():
     assert len({step_generator(1, s, x).initial_seed() for s in range(50) for x in "ab"}) == 100
 
 
-def test_the_same_clip_gives_the_same_bytes(clips):
-    first, again = (encode_clip(clips[0], prep_version="1") for _ in range(2))
-    assert first == again
+def test_the_same_clip_gives_the_same_bytes(clips, monkeypatch):
+    first = encode_clip(clips[0], prep_version="1")
+    monkeypatch.setattr(time, "time", lambda: 2e9)
+    monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(2_000_000_000))
+    for _ in range(20):
+        assert encode_clip(clips[0], prep_version="1") == first
     other = encode_clip(clips[1], prep_version="1")
     assert other.row["sha256"] != first.row["sha256"]
+
+
+def test_a_tar_is_finished_at_its_size(tmp_path, clips):
+    with FaceShardWriter(tmp_path, clips_per_shard=9, prep_version="1", max_bytes=1) as writer:
+        for clip in clips:
+            writer.write(clip)
+    assert read_index(tmp_path)["shard"].nunique() == len(clips)
+
+
+def test_keys_that_look_alike_stay_apart():
+    names = [
+        safe_key(key) for key in ("a.b/c", "a_b/c", "a/b-c", "a-b/c", "é/\n", "è/\n", "x" * 400)
+    ]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch("[A-Za-z0-9_-]{1,89}", name) for name in names)
+
+
+def test_an_index_cannot_name_files_outside_of_the_set(root, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside") / "000000.tar"
+    shutil.copy(root / "train/000000.tar", outside)
+    row = next(read_index(root).itertuples())
+    for name in (str(outside), os.path.relpath(outside, root)):
+        with pytest.raises(InputError, match="inside of"):
+            read_members(root, row._replace(shard=name))
+
+
+def test_labels_are_never_unpickled(root):
+    harmful = io.BytesIO()
+    np.savez(harmful, pose=np.array([print], dtype=object))
+    with pytest.raises(ValueError, match="pickle"):
+        read_labels(harmful.getvalue())
