@@ -1,10 +1,6 @@
 """Why a clip or a part of it is left out."""
 
-import contextlib
-import signal
-from collections.abc import Iterator
 from enum import StrEnum
-from types import FrameType
 
 
 class Reason(StrEnum):
@@ -49,23 +45,3 @@ class Dropped(Exception):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
-
-
-@contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Ends what runs inside it after so long; only in a process's main thread.
-
-    Raises:
-        Dropped: the time was up.
-    """
-
-    def time_is_up(signum: int, frame: FrameType | None) -> None:
-        raise Dropped(Reason.TIMED_OUT, f"not done after {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, time_is_up)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

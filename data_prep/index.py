@@ -141,15 +141,17 @@ def _check_speakers(clips: list[ClipSource], wanted: tuple[str, ...], root: Path
 
 
 def _told_apart(clips: list[ClipSource]) -> list[ClipSource]:
-    """Clips with distinct keys: files of one name (take.mp4, take.mov) get their suffix added."""
+    """Clips with distinct keys: files of one name (take.mp4, take.mov) get a number added."""
     count = Counter(clip.key for clip in clips)
-    seen: Counter[str] = Counter()
+    taken = {key for key, num in count.items() if num == 1}
     result = []
     for clip in clips:
         if count[clip.key] > 1:
-            seen[clip.key] += 1
-            video = f"{clip.video}~{seen[clip.key]}"
-            clip = replace(clip, video=video)
+            number = 1
+            while f"{clip.key}~{number}" in taken:
+                number += 1
+            clip = replace(clip, video=f"{clip.video}~{number}")
+            taken.add(clip.key)
         result.append(clip)
     return result
 

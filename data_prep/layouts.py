@@ -1,11 +1,12 @@
 """How data sets lie on disk: each layout turns its own folders and metadata into one clip list.
 
 A layout leaves `split` empty where the data set fixes none; `data_prep.index` then splits by
-speaker. A listed file that is not there is left out with a reason later, not here.
+speaker. What is not there or cannot be read is left out with a reason later, not here.
 """
 
 import csv
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ from typing import Any
 
 from vasa.types import InputError
 
-VIDEO_SUFFIXES = (".mp4", ".mpg", ".mpeg", ".mov", ".mkv", ".avi", ".webm")
+VIDEO_SUFFIXES = (
+    *(".mp4", ".mpg", ".mpeg", ".mov", ".mkv", ".avi", ".webm"),
+    *(".m4v", ".ts", ".mts", ".m2ts", ".flv", ".wmv", ".3gp", ".ogv"),
+)
 MANIFEST = "manifest.csv"
 _FPS_OF_VOXCELEB = 25.0
 
@@ -55,9 +59,52 @@ class ClipSource:
 
 
 def _videos(root: Path) -> Iterator[Path]:
-    for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
+    """Whatever is named like a video below a folder, by name, and folders that cannot be read.
+
+    Broken links, pipes and the like are listed too, so that they are left out with a reason. Links
+    to folders are followed where they lead out of the root; inside of it all is listed anyway.
+    """
+    yield from sorted(_walk(root, [os.path.realpath(root)]))
+
+
+def _walk(folder: Path, walked: list[str]) -> Iterator[Path]:
+    """Args:
+    folder: where to look.
+    walked: real paths of the trees walked so far, this one's among them.
+    """
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        yield folder
+        return
+    for entry in entries:
+        path = folder / entry.name
+        if _is_folder(entry):
+            real = os.path.realpath(path)
+            if not entry.is_symlink():
+                yield from _walk(path, walked)
+            elif not any(_within(real, tree) or _within(tree, real) for tree in walked):
+                walked.append(real)
+                yield from _walk(path, walked)
+        elif entry.name.lower().endswith(VIDEO_SUFFIXES):
             yield path
+
+
+def _within(path: str, tree: str) -> bool:
+    return Path(path).is_relative_to(tree)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of links
+        return False
+
+
+def _plain(name: str) -> str:
+    """A file's name as text that can be written: bytes that are no UTF-8 are spelled out."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def folder(root: Path) -> list[ClipSource]:
@@ -76,8 +123,8 @@ def folder(root: Path) -> list[ClipSource]:
         clips.append(
             ClipSource(
                 path=path,
-                speaker=row.get("speaker") or path.parent.name,
-                video=path.stem,
+                speaker=row.get("speaker") or _plain(path.parent.name),
+                video=_plain(path.stem),
                 source=row.get("source") or "",
                 licence=row.get("licence") or "",
             )
@@ -97,7 +144,7 @@ def grid(root: Path) -> list[ClipSource]:
                 ClipSource(
                     path=path,
                     speaker=speaker.group(),
-                    video=path.stem,
+                    video=_plain(path.stem),
                     source="GRID",
                     licence="CC-BY-4.0",
                 )
@@ -174,7 +221,7 @@ def hdtf(root: Path) -> list[ClipSource]:
     """
     clips = []
     for path in _videos(root):
-        name = re.sub(r"_\d+$", "", path.stem)
+        name = re.sub(r"_\d+$", "", _plain(path.stem))
         prefix, _, person = name.partition("_")
         if prefix in ("WDA", "WRA") and person:
             name = f"{prefix}_{person.rstrip('0123456789')}"
@@ -182,7 +229,7 @@ def hdtf(root: Path) -> list[ClipSource]:
             ClipSource(
                 path=path,
                 speaker=name,
-                video=path.stem,
+                video=_plain(path.stem),
                 source="HDTF",
                 licence="CC-BY-4.0 (annotations); footage with its owners",
             )

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from data_prep.crop import crop_frames, steady_crop
 from data_prep.settings import TrackSettings
+from data_prep.shots import ShotFrame
 from data_prep.track import FaceTracker
 from vasa.pretrained.face_detector import FaceDetector
 from vasa.pretrained.landmarks import FaceLandmarker
@@ -36,7 +37,7 @@ class TrackedFaceLocator:
         tracker = FaceTracker(
             detector=FaceDetector(), landmarker=FaceLandmarker(), settings=self.settings
         )
-        track = tracker.follow(iter([picture]))
+        track = tracker.follow(iter([ShotFrame(picture=picture, is_cut=False)]))
         if float(track.presence[0]) < self.settings.min_presence:
             raise InputError(
                 "expected a face in the image, the face detector finds none; give a picture with "

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from data_prep.settings import TrackSettings
+from data_prep.shots import ShotFrame
 from vasa.pretrained.face_detector import Detections, FaceDetector, weighted_suppression
 from vasa.pretrained.landmarks import NUM_LANDMARKS, FaceLandmarker, landmark_squares
 from vasa.pretrained.squares import Squares
 
-WIDE_LOOK_EVERY = 4
-"""Chunks between looks at the whole picture for further faces."""
 CLOSE_WINDOW = 3.0
 """Side of the window in which a known face is looked for, over the face's side."""
 REGION = 2.5
@@ -25,6 +24,9 @@ REFINE_SHIFT = 0.12
 SURE_PRESENCE = 10.0
 REFINE_SCALE = 1.4
 RIVAL_SCORE = 0.7
+LEVELS = (1, 2, 4)
+FLAT = 0.05
+"""Pictures of fewer contrasts (black ones) show nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +36,20 @@ class FaceTrack:
     Attributes:
         landmarks: pixels of the source, depth in the same unit; NaN where there is none, `t 478 3`.
         presence: logit, -inf where no face was found, `t`.
-        rivals: for every wide look, how many other large faces it saw.
+        has_rival: whether another large face was seen at the beginning of the frame's chunk, `t`.
+        shot: number of the shot that the frame belongs to, `t`.
         found_any: whether any detection was made at all.
+        height: of the pictures.
+        width: of the pictures.
     """
 
     landmarks: np.ndarray
     presence: np.ndarray
-    rivals: tuple[int, ...]
+    has_rival: np.ndarray
+    shot: np.ndarray
     found_any: bool
+    height: int
+    width: int
 
     def __len__(self) -> int:
         return len(self.presence)
@@ -56,6 +64,20 @@ def in_chunks(frames: Iterator[np.ndarray], *, num: int) -> Iterator[np.ndarray]
     """Frames in stacks of `num`, the last one shorter."""
     while chunk := list(islice(frames, num)):
         yield np.stack(chunk)
+
+
+def in_shot_chunks(frames: Iterator[ShotFrame], *, num: int) -> Iterator[ShotFrame]:
+    """Stacks of up to `num` frames, `t h w 3`, none of which reaches over a cut."""
+    chunk: list[np.ndarray] = []
+    is_cut = False
+    for frame in frames:
+        if chunk and (frame.is_cut or len(chunk) == num):
+            yield ShotFrame(picture=np.stack(chunk), is_cut=is_cut)
+            chunk, is_cut = [], False
+        is_cut |= frame.is_cut
+        chunk.append(frame.picture)
+    if chunk:
+        yield ShotFrame(picture=np.stack(chunk), is_cut=is_cut)
 
 
 def cut_region(frames: np.ndarray, square: Squares) -> tuple[np.ndarray, Squares]:
@@ -91,43 +113,57 @@ class FaceTracker:
     landmarker: FaceLandmarker
     settings: TrackSettings
     _last: Squares | None = field(default=None, init=False)
-    _rivals: list[int] = field(default_factory=list, init=False)
     _found_any: bool = field(default=False, init=False)
+    _level: int = field(default=LEVELS[0], init=False)
 
     @torch.no_grad()
-    def follow(self, frames: Iterator[np.ndarray]) -> FaceTrack:
-        """Track over RGB uint8 frames `h w 3` of one size."""
-        self._last, self._rivals, self._found_any = None, [], False
-        points: list[np.ndarray] = []
-        presence: list[np.ndarray] = []
-        for index, chunk in enumerate(in_chunks(frames, num=self.settings.chunk_frames)):
-            if index % WIDE_LOOK_EVERY == 0 or self._last is None:
-                self._look_wide(to_images(chunk[:1]))
-            chunk_points, chunk_presence = self._measure(chunk)
+    def follow(self, frames: Iterator[ShotFrame]) -> FaceTrack:
+        """Track over frames of one size; the face is looked for anew in every shot."""
+        self._last, self._found_any = None, False
+        points = [np.zeros((0, NUM_LANDMARKS, 3), np.float32)]
+        presence = [np.zeros(0, np.float32)]
+        has_rival: list[bool] = []
+        shots: list[int] = []
+        shot, height, width = 0, 0, 0
+        for chunk in in_shot_chunks(frames, num=self.settings.chunk_frames):
+            num, height, width = chunk.picture.shape[:3]
+            if chunk.is_cut:
+                shot += 1
+                self._last = None
+            if self._last is None:
+                self._level = LEVELS[0]
+            rivals = self._look_wide(to_images(chunk.picture[:1]))
+            chunk_points, chunk_presence = self._measure(chunk.picture)
             points.append(chunk_points.numpy())
             presence.append(chunk_presence.numpy())
-        if not points:
-            points, presence = [np.zeros((0, NUM_LANDMARKS, 3))], [np.zeros(0)]
+            has_rival += [rivals > 0] * num
+            shots += [shot] * num
         return FaceTrack(
             landmarks=np.concatenate(points),
             presence=np.concatenate(presence),
-            rivals=tuple(self._rivals),
+            has_rival=np.array(has_rival, dtype=bool),
+            shot=np.array(shots, dtype=np.int64),
             found_any=self._found_any,
+            height=height,
+            width=width,
         )
 
-    def _look_wide(self, image: Tensor) -> None:
-        """All faces of a picture, also small ones; the main one starts the track."""
-        found = look_everywhere(self.detector, image)
+    def _look_wide(self, image: Tensor) -> int:
+        """How many other large faces a picture shows; where none is followed, the main one is."""
+        if float(image.amax() - image.amin()) < FLAT:
+            return 0
+        found, level = look_everywhere(self.detector, image, first=self._level)
         if not len(found):
-            return
+            return 0
+        self._level = level
         self._found_any = True
         main = int(found.sides().argmax())
         if self._last is not None:
             main = int((found.squares().centre - self._last.centre).norm(dim=-1).argmin())
         large = found.sides() >= self.settings.rival_side * found.sides()[main]
-        self._rivals.append(int((large & (found.scores >= RIVAL_SCORE)).sum()) - int(large[main]))
         if self._last is None:
             self._last = found.squares()[main : main + 1]
+        return int((large & (found.scores >= RIVAL_SCORE)).sum()) - int(large[main])
 
     def _measure(self, frames: np.ndarray) -> tuple[Tensor, Tensor]:
         num = len(frames)
@@ -198,19 +234,29 @@ class FaceTracker:
         return Squares(centre=dense_rows[:2].T, side=dense_rows[2], roll=dense_rows[3])
 
 
-def look_everywhere(detector: FaceDetector, image: Tensor) -> Detections:
+def look_everywhere(
+    detector: FaceDetector, image: Tensor, *, first: int = LEVELS[0]
+) -> tuple[Detections, int]:
     """Faces of one picture `1 3 h w`, first in the whole of it, then nearer where that finds none.
 
     BlazeFace sees faces down to about a fifth of its window; windows of a half and a quarter of the
     picture, overlapping by half, are searched in turn until one level finds a face.
+
+    Args:
+        detector: finds faces in a window.
+        image: in [0, 1].
+        first: windows of 1 / `first` of the picture are searched first; larger ones are not.
+
+    Returns:
+        The faces, and the level that found them.
     """
     height, width = image.shape[-2:]
     whole = float(max(height, width))
-    for level in (1, 2, 4):
+    for level in LEVELS[LEVELS.index(first) :]:
         side = whole / level
         windows = _tiles(height=height, width=width, side=side)
         found = detector.detect(image.expand(len(windows), -1, -1, -1), windows=windows)
-        large = [_only_large(item, side) if level < 4 else item for item in found]
+        large = [_only_large(item, side) if level < LEVELS[-1] else item for item in found]
         merged = weighted_suppression(
             torch.cat([item.boxes for item in large]),
             torch.cat([item.keypoints for item in large]),
@@ -219,8 +265,8 @@ def look_everywhere(detector: FaceDetector, image: Tensor) -> Detections:
             min_overlap=detector.min_overlap,
         )
         if len(merged):
-            return merged
-    return merged
+            break
+    return merged, level
 
 
 def _only_large(found: Detections, side: float) -> Detections:

@@ -8,11 +8,14 @@ import hashlib
 import io
 import json
 import tarfile
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from data_prep.clip import DropRow, Prepared
+from data_prep.clip import DropRow
 from data_prep.layouts import ClipSource
+from data_prep.step_clock import StepClock
+from vasa.data.schema import FaceClip
 from vasa.data.shards import EncodedClip, encode_clip
 
 _RECORD = "record.json"
@@ -20,10 +23,17 @@ _RECORD = "record.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """A finished piece of work: clips to write, and what was left out."""
+    """A finished piece of work.
+
+    Attributes:
+        clips: to write.
+        dropped: what was left out.
+        seconds: CPU seconds it took, by step.
+    """
 
     clips: tuple[EncodedClip, ...]
     dropped: tuple[DropRow, ...]
+    seconds: dict[str, float]
 
 
 def work_file(folder: Path, source: ClipSource) -> Path:
@@ -36,19 +46,36 @@ def work_file(folder: Path, source: ClipSource) -> Path:
     return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:20]}.tar"
 
 
-def save_work(path: Path, prepared: Prepared, *, prep_version: str) -> None:
-    """Encode and write a result; the file appears when it is whole."""
-    clips = [encode_clip(clip, prep_version=prep_version) for clip in prepared.clips]
-    record = {
-        "rows": [clip.row for clip in clips],
-        "dropped": [asdict(row) for row in prepared.dropped],
-    }
+def save_work(
+    path: Path,
+    results: Iterable[FaceClip | DropRow],
+    *,
+    prep_version: str,
+    clock: StepClock | None = None,
+) -> None:
+    """Encode and write results as they come; the file appears when it is whole.
+
+    Args:
+        path: the file.
+        results: of one clip of the list.
+        prep_version: recorded with every clip.
+        clock: its steps' seconds are kept beside the results.
+    """
+    clock = clock or StepClock()
+    rows, dropped = [], []
     part = path.with_name(path.name + ".part")
     with tarfile.open(part, "w") as archive:
-        _add(archive, _RECORD, json.dumps(record).encode())
-        for number, clip in enumerate(clips):
+        for result in results:
+            if isinstance(result, DropRow):
+                dropped.append(asdict(result))
+                continue
+            with clock.step("encode"):
+                clip = encode_clip(result, prep_version=prep_version)
             for suffix, data in clip.members.items():
-                _add(archive, f"{number}.{suffix}", data)
+                _add(archive, f"{len(rows)}.{suffix}", data)
+            rows.append(clip.row)
+        record = {"rows": rows, "dropped": dropped, "seconds": dict(clock.seconds)}
+        _add(archive, _RECORD, json.dumps(record).encode())
     part.replace(path)
 
 
@@ -70,7 +97,11 @@ def load_work(path: Path) -> Work:
             if name.startswith(prefix)
         }
         clips.append(EncodedClip(members=parts, row=row))
-    return Work(clips=tuple(clips), dropped=tuple(DropRow(**row) for row in record["dropped"]))
+    return Work(
+        clips=tuple(clips),
+        dropped=tuple(DropRow(**row) for row in record["dropped"]),
+        seconds=record["seconds"],
+    )
 
 
 def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -1,29 +1,34 @@
 """A list of raw clips to a set of face shards: many processes, restartable, nothing lost unsaid."""
 
-import json
+import errno
 import shutil
 import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-from data_prep.clip import DropRow, Prepared, PrepExperts, prepare_clip
+from data_prep.card import CardFacts, write_card
+from data_prep.clip import DropRow, prepare_clip
 from data_prep.drops import Reason
+from data_prep.experts import PrepExperts
 from data_prep.layouts import ClipSource
 from data_prep.settings import ClipRecipe
+from data_prep.step_clock import StepClock
 from data_prep.work import load_work, save_work, work_file
+from data_prep.workers import each_in_workers
 from vasa.data.schema import FPS, SPLITS
 from vasa.data.shards import FaceShardWriter
+from vasa.types import InputError
 
-PREP_VERSION = "prep-1"
+PREP_VERSION = "prep-2"
 WORK_FOLDER = ".work"
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +43,7 @@ class SetSummary:
         dropped: files and spans left out, by reason.
         seconds: wall time of this run.
         prepared_now: files that this run prepared (the rest was kept from before).
+        step_seconds: CPU seconds of all files, by step.
     """
 
     files: int
@@ -47,6 +53,7 @@ class SetSummary:
     dropped: dict[str, int]
     seconds: float
     prepared_now: int
+    step_seconds: dict[str, float]
 
     def lines(self) -> Iterator[str]:
         """The summary as lines of text."""
@@ -59,10 +66,19 @@ class SetSummary:
             )
         for reason, count in sorted(self.dropped.items(), key=lambda item: -item[1]):
             yield f"  dropped {reason:<16}{count:>6}"
+        total = max(sum(self.step_seconds.values()), 1e-9)
+        steps = sorted(self.step_seconds.items(), key=lambda item: -item[1])
+        shares = ", ".join(f"{name} {value / total:.0%}" for name, value in steps)
+        yield f"  {total:.1f} CPU seconds: {shares}"
 
 
 def prepare_share(
-    sources: list[ClipSource], *, output: Path, recipe: ClipRecipe, workers: int
+    sources: list[ClipSource],
+    *,
+    output: Path,
+    recipe: ClipRecipe,
+    workers: int,
+    time_limit_s: float,
 ) -> int:
     """Prepare what is missing of a list of clips, without writing shards.
 
@@ -74,7 +90,8 @@ def prepare_share(
         sources: the clips.
         output: folder of the set.
         recipe: what a clip becomes.
-        workers: processes of one thread each; 1 works in this process.
+        workers: processes of one thread each; 0 works in this process, without a time limit.
+        time_limit_s: a clip that takes longer is left out as timed_out.
 
     Returns:
         How many were prepared now; the rest was there before.
@@ -85,7 +102,7 @@ def prepare_share(
     with tqdm(
         total=len(sources), initial=len(sources) - len(missing), desc="prep", unit="clip"
     ) as bar:
-        for _ in _prepare_all(missing, work, recipe, workers):
+        for _ in _prepare_all(missing, work, recipe, workers, time_limit_s):
             bar.update()
     return len(missing)
 
@@ -96,7 +113,10 @@ def prepare_set(
     output: Path,
     recipe: ClipRecipe,
     clips_per_shard: int,
+    max_bytes: float,
     workers: int,
+    time_limit_s: float,
+    made_by: dict[str, str | None],
 ) -> SetSummary:
     """Prepare what is missing of all clips and write the set, in the order of the list.
 
@@ -104,19 +124,26 @@ def prepare_set(
         sources: the clips.
         output: folder of the set.
         recipe: what a clip becomes.
-        clips_per_shard: clips a tar.
-        workers: processes of one thread each; 1 works in this process.
+        clips_per_shard: most clips a tar.
+        max_bytes: a tar of this size is full too.
+        workers: processes of one thread each; 0 works in this process, without a time limit.
+        time_limit_s: a clip that takes longer is left out as timed_out.
+        made_by: what each label and measure was made by, for the card.
     """
     begin = time.monotonic()
-    prepared_now = prepare_share(sources, output=output, recipe=recipe, workers=workers)
+    prepared_now = prepare_share(
+        sources, output=output, recipe=recipe, workers=workers, time_limit_s=time_limit_s
+    )
     work = output / WORK_FOLDER
     clips, frames, dropped = Counter[str](), Counter[str](), Counter[str]()
+    step_seconds = Counter[str]()
     speakers: dict[str, set[str]] = {split: set() for split in SPLITS}
     with FaceShardWriter(
-        output, clips_per_shard=clips_per_shard, prep_version=PREP_VERSION
+        output, clips_per_shard=clips_per_shard, prep_version=PREP_VERSION, max_bytes=max_bytes
     ) as writer:
         for source in tqdm(sources, desc="write", unit="clip"):
             done = load_work(work_file(work, source))
+            step_seconds.update(done.seconds)
             for clip in done.clips:
                 writer.append(clip)
                 split = clip.row["split"]
@@ -134,45 +161,48 @@ def prepare_set(
         dropped=dict(dropped),
         seconds=time.monotonic() - begin,
         prepared_now=prepared_now,
+        step_seconds={name: round(value, 3) for name, value in step_seconds.items()},
     )
-    _write_card(output, sources, summary)
+    write_card(output, card=_card_facts(summary, made_by))
     shutil.rmtree(work)
     return summary
 
 
 def _prepare_all(
-    sources: list[ClipSource], work: Path, recipe: ClipRecipe, workers: int
+    sources: list[ClipSource], work: Path, recipe: ClipRecipe, workers: int, time_limit_s: float
 ) -> Iterator[None]:
-    if workers <= 1:
+    if workers == 0:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            experts = PrepExperts()
+            experts = PrepExperts(recipe)
             for source in sources:
                 yield _prepare_one(source, work, recipe, experts)
         finally:
             torch.set_num_threads(threads)
         return
-    with ProcessPoolExecutor(
-        max_workers=workers, mp_context=get_context("spawn"), initializer=_start_worker
-    ) as pool:
-        jobs = [pool.submit(_prepare_in_worker, source, work, recipe) for source in sources]
-        try:
-            for job in as_completed(jobs):
-                yield job.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    done = each_in_workers(
+        partial(_prepare_in_worker, work=work, recipe=recipe),
+        sources,
+        workers=workers,
+        time_limit_s=time_limit_s,
+        start=_start_worker,
+        start_args=(recipe,),
+    )
+    for source, lost in done:
+        if lost is not None:
+            _save_drop(source, work, lost.reason, lost.detail)
+        yield
 
 
 _experts: PrepExperts | None = None
 """The networks of a worker process."""
 
 
-def _start_worker() -> None:
+def _start_worker(recipe: ClipRecipe) -> None:
     global _experts
     torch.set_num_threads(1)
-    _experts = PrepExperts()
+    _experts = PrepExperts(recipe)
 
 
 def _prepare_in_worker(source: ClipSource, work: Path, recipe: ClipRecipe) -> None:
@@ -181,33 +211,36 @@ def _prepare_in_worker(source: ClipSource, work: Path, recipe: ClipRecipe) -> No
 
 
 def _prepare_one(source: ClipSource, work: Path, recipe: ClipRecipe, experts: PrepExperts) -> None:
+    clock = StepClock()
+    path = work_file(work, source)
     try:
-        prepared = prepare_clip(source, recipe, experts)
+        results = prepare_clip(source, recipe, experts, clock)
+        save_work(path, results, prep_version=PREP_VERSION, clock=clock)
     except Exception as error:  # one bad file never ends the run; the reason is kept
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise InputError(
+                f"expected room to write in {work}, got {error.strerror}; free some and run the "
+                "same command again: it goes on from here"
+            ) from error
         where = traceback.extract_tb(error.__traceback__)[-1]
         detail = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
-        row = DropRow(key=source.key, reason=str(Reason.FAILED), detail=detail)
-        prepared = Prepared(clips=(), dropped=(row,))
-    save_work(work_file(work, source), prepared, prep_version=PREP_VERSION)
+        _save_drop(source, work, Reason.FAILED, detail)
 
 
-def _write_card(output: Path, sources: list[ClipSource], summary: SetSummary) -> None:
-    licences = sorted({(source.source, source.licence) for source in sources})
-    text = [
-        "# Face shards of recorded people",
-        "",
-        f"Made by `vasa prep` ({PREP_VERSION}). 25 pictures a second, 16 kHz mono; labels by",
-        "frozen networks, not by people: estimates. Real people are shown: use it within the",
-        "footage's licence, and make no one speak without consent.",
-        "",
-        "| source | licence of the footage |",
-        "| --- | --- |",
-        *(f"| {source} | {licence} |" for source, licence in licences),
-        "",
-        "```",
-        *summary.lines(),
-        "```",
-        "",
-        "Networks: " + json.dumps([expert["name"] for expert in PrepExperts.describe()]),
-    ]
-    (output / "card.md").write_text("\n".join(text) + "\n")
+def _save_drop(source: ClipSource, work: Path, reason: Reason, detail: str) -> None:
+    row = DropRow(key=source.key, reason=str(reason), detail=detail)
+    save_work(work_file(work, source), [row], prep_version=PREP_VERSION)
+
+
+def _card_facts(summary: SetSummary, made_by: dict[str, str | None]) -> CardFacts:
+    return CardFacts(
+        title="Face shards of recorded people",
+        about=(
+            "25 pictures a second, 16 kHz mono. Labels are made by frozen networks, not by people: "
+            "estimates. Real people are shown: use it within the footage's licence, and make no "
+            "one speak without consent.",
+            f"Prepared from {summary.files} files.",
+        ),
+        networks=tuple(f"{name}: {net}" for name, net in made_by.items() if net),
+        prep_version=PREP_VERSION,
+    )

@@ -44,7 +44,7 @@ def prepared(real_data_dir, weights_dir, tmp_path_factory):
             ["ffmpeg", "-v", "error", "-i", source, *words, bad / f"{reason}.mp4"], check=True
         )
     (bad / "undecodable.mp4").write_bytes(source.read_bytes()[:5000])
-    words = ["prep", f"input={root / 'raw'}", f"output={root / 'set'}", "size=64", "workers=1"]
+    words = ["prep", f"input={root / 'raw'}", f"output={root / 'set'}", "size=64", "workers=0"]
     words += ["split.val=0", "split.test=0", "split.test_speakers=[s1]"]
     assert main(words) == 0
     yield root, words
@@ -93,7 +93,7 @@ def test_again_is_said_and_another_configuration_refused(prepared, capsys):
     assert main(words) == 0
     assert "already complete" in capsys.readouterr().out
     assert (root / "set" / "done.json").stat().st_mtime_ns == before
-    assert main([*words, "clip.max_frames=40"]) == 2
+    assert main([*words, "clip.max_s=2"]) == 2
     assert "other settings" in capsys.readouterr().err
     facts = json.loads((root / "set" / "done.json").read_text())
     assert facts["summary"]["clips"] == {"train": 1, "test": 1}
@@ -112,7 +112,7 @@ def test_a_killed_run_goes_on(prepared, tmp_path, monkeypatch, capsys):
         f"input={raw.parent}",
         f"output={tmp_path / 'set'}",
         "size=64",
-        "workers=1",
+        "workers=0",
     ]
     real, calls = data_prep.write.prepare_clip, []
 
@@ -200,11 +200,15 @@ def test_missing_weights_are_one_line_and_exit_code_2(prepared, tmp_path, monkey
     [
         ("input=/nowhere", "expected a folder of clips"),
         ("size=63", "even size"),
-        ("workers=0", "at least 1 worker"),
+        ("workers=-1", "workers of at least 0"),
         ("partition.index=1", "partition.index from 0"),
         ("data=lrs2", "expected data to be one of"),
         ("split.test_speakers=[nobody]", "nobody"),
         ("split.val=0.7", "at most 1"),
+        ("sync.rule=guess", "record, drop, shift"),
+        ("clip.min_s=20", "clip.max_s"),
+        ("label.landmarks=fan", "mesh or face_alignment"),
+        ("sync.model=/nowhere", "no model at"),
     ],
 )
 def test_mistakes_are_one_line(prepared, tmp_path, capsys, word, said):

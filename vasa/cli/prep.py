@@ -16,12 +16,11 @@ def main(cfg: DictConfig) -> None:
 
     from omegaconf import OmegaConf
 
-    from data_prep.clip import PrepExperts
+    from data_prep.experts import PrepExperts
     from data_prep.index import SplitRule, find_clips, share_of
     from data_prep.settings import PrepSettings
     from data_prep.write import PREP_VERSION, prepare_set, prepare_share
     from vasa.cli.outputs import is_complete, mark_complete
-    from vasa.pretrained.registry import require_weight
     from vasa.types import InputError
 
     settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(PrepSettings), cfg))
@@ -45,9 +44,7 @@ def main(cfg: DictConfig) -> None:
         source=settings.source,
         licence=settings.licence,
     )
-    experts = PrepExperts.describe()
-    for expert in experts:
-        require_weight(expert["name"])
+    made_by = PrepExperts(settings.recipe()).describe()
     listed = "\n".join(
         f"{clip.key} {clip.split} {_size(clip.path)} {clip.start_s} {clip.end_s} {clip.region}"
         for clip in sources
@@ -55,13 +52,13 @@ def main(cfg: DictConfig) -> None:
     config = {
         name: value
         for name, value in asdict(settings).items()
-        if name not in ("input", "output", "workers", "partition")
+        if name not in ("input", "output", "workers", "time_limit_s", "partition")
     }
     record = {
         "prep_version": PREP_VERSION,
         "config": config,
         "files": hashlib.sha256(listed.encode()).hexdigest(),
-        "experts": {expert["name"]: expert["sha256"] for expert in experts},
+        "made_by": made_by,
     }
     done, begun = output / "done.json", output / "begun.json"
     if is_complete(done, record):
@@ -78,7 +75,11 @@ def main(cfg: DictConfig) -> None:
     if part.count > 1:
         share = share_of(sources, index=part.index, count=part.count)
         num_now = prepare_share(
-            share, output=output, recipe=settings.recipe(), workers=settings.workers
+            share,
+            output=output,
+            recipe=settings.recipe(),
+            workers=settings.workers,
+            time_limit_s=settings.time_limit_s,
         )
         print(
             f"partition {part.index} of {part.count}: {len(share)} of {len(sources)} clips are "
@@ -91,7 +92,10 @@ def main(cfg: DictConfig) -> None:
         output=output,
         recipe=settings.recipe(),
         clips_per_shard=settings.clips_per_shard,
+        max_bytes=settings.shard_mb * 2**20,
         workers=settings.workers,
+        time_limit_s=settings.time_limit_s,
+        made_by=made_by,
     )
     mark_complete(done, record, summary=asdict(summary), input=str(root))
     begun.unlink()

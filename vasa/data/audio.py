@@ -11,6 +11,20 @@ from vasa.data.schema import SAMPLE_RATE_HZ
 from vasa.types import InputError
 
 
+def mono_resampler() -> av.AudioResampler:
+    """Any sound to 16 kHz mono; `mono_samples` reads what it gives.
+
+    It works in integers: only then does FFmpeg's mixing keep the sum of the channels in range. In
+    floats a stereo file with one voice in both channels comes out 1.41 times too loud, and clips.
+    """
+    return av.AudioResampler(format="s32", layout="mono", rate=SAMPLE_RATE_HZ)
+
+
+def mono_samples(frame: av.AudioFrame) -> np.ndarray:
+    """Samples of a frame from `mono_resampler`, float32 in [-1, 1]."""
+    return (frame.to_ndarray()[0] / 2.0**31).astype(np.float32)
+
+
 def read_audio(path: Path) -> np.ndarray:
     """Read the sound of an audio or video file.
 
@@ -26,15 +40,15 @@ def read_audio(path: Path) -> np.ndarray:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"expected an audio file, found none at {path}")
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
+    resampler = mono_resampler()
     parts: list[np.ndarray] = []
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
                 raise InputError(f"expected sound in {path}, found no audio stream in it")
             for frame in container.decode(audio=0):
-                parts += [part.to_ndarray()[0] for part in resampler.resample(frame)]
-            parts += [part.to_ndarray()[0] for part in resampler.resample(None)]
+                parts += [mono_samples(part) for part in resampler.resample(frame)]
+            parts += [mono_samples(part) for part in resampler.resample(None)]
     except av.error.FFmpegError as error:
         raise InputError(
             f"expected an audio file (wav, flac, mp3, m4a, ...), could not decode {path}: {error}"

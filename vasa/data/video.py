@@ -12,7 +12,6 @@ import numpy as np
 
 from vasa.data.schema import FPS, SAMPLE_RATE_HZ
 
-
 _SAME_BYTES = "rc-lookahead=0:mbtree=0"
 """x264's rate control by macroblock trees (mbtree) gives, now and then, other bytes for the same
 pictures: 2 files in 100 to 400 encodings of 48 to 96 px pictures, none without it."""

@@ -10,8 +10,8 @@ from vasa.data.order import step_generator
 from vasa.data.photometric import Photometric
 from vasa.data.step_datamodule import Batch
 from vasa.data.sync_datamodule import SyncDataModule
-from vasa.evaluation.metrics.sync import score_clip
 from vasa.losses.sync import sync_contrastive_loss, within_clip_loss
+from vasa.models.sync_score import score_clip
 from vasa.models.syncnet import SyncNet
 from vasa.training.optimisation import adamw_cosine
 

@@ -49,6 +49,9 @@ def test_same_names_are_told_apart(folder):
     keys = [clip.key for clip in find_clips(folder, rule=RULE, speakers=("anna",))]
     assert len(set(keys)) == 4
     assert {"anna/1~1", "anna/1~2"} < set(keys)
+    (folder / "anna" / "1~1.mp4").write_bytes(b"x")  # looks like what would be made up
+    keys = [clip.key for clip in find_clips(folder, rule=RULE, speakers=("anna",))]
+    assert len(set(keys)) == len(keys) == 5
 
 
 def test_mistakes_are_said(folder, tmp_path):

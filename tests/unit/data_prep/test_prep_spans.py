@@ -6,59 +6,72 @@ import torch
 
 from data_prep.crop import crop_frames, steady_crop
 from data_prep.drops import Reason
-from data_prep.labels import sharpness
-from data_prep.settings import ClipSettings, TrackSettings
-from data_prep.spans import LostSpan, Span, choose_spans, filled_landmarks, trusted_runs
+from data_prep.settings import ClipSettings, FaceSettings, TrackSettings
+from data_prep.spans import (
+    LostSpan,
+    Span,
+    choose_spans,
+    filled_landmarks,
+    frame_faults,
+    usable_runs,
+)
 from data_prep.track import FaceTrack, cut_region
+from vasa.geometry.rotation import rotation_from_angles
 from vasa.pretrained.head_pose import face_template
 from vasa.pretrained.squares import Squares
 
-CLIP = ClipSettings(
-    min_frames=10,
-    max_frames=40,
-    min_fps=20,
-    min_sound_db=-55,
-    min_light=0.1,
-    max_growth=1.35,
-    max_outside=0.25,
+CLIP = ClipSettings(min_s=0.4, max_s=1.6, min_fps=20, max_growth=1.35, max_outside=0.25)
+FACE = FaceSettings(
+    min_px=40, max_yaw_deg=60, max_pitch_deg=45, max_rival_s=0.8, max_identity_spread=0.6
 )
 TRACK = TrackSettings(
-    chunk_frames=15,
-    detect_every=5,
-    min_presence=5,
-    max_gap=3,
-    max_jump=0.35,
-    min_face_px=40,
-    rival_side=0.5,
-    rival_share=0.5,
+    chunk_frames=15, detect_every=5, min_presence=5, max_gap=3, max_jump=0.35, rival_side=0.5
 )
 PICTURE = {"height": 400, "width": 400}
 
 
-def _track(num, *, lost=(), centre=None, scale=100.0):
+def _track(num, *, lost=(), centre=None, scale=100.0, yaw_deg=None, rivals=(), cuts=()):
     template, _ = face_template()
     points = torch.cat((template, template[:10])).numpy()
+    angles = np.zeros((num, 3)) if yaw_deg is None else np.radians(yaw_deg)[:, None] * [1, 0, 0]
+    turned = points @ rotation_from_angles(torch.tensor(angles)).numpy().transpose(0, 2, 1)
     centres = np.zeros((num, 3)) + [200, 200, 0] if centre is None else centre
-    landmarks = points[None] * scale + centres[:, None]
+    landmarks = turned * np.broadcast_to(scale, num)[:, None, None] + centres[:, None]
     presence = np.full(num, 20.0)
     presence[list(lost)] = -5.0
     landmarks[list(lost)] = np.nan
-    return FaceTrack(landmarks=landmarks, presence=presence, rivals=(), found_any=True)
+    return FaceTrack(
+        landmarks=landmarks.astype(np.float32),
+        presence=presence,
+        has_rival=np.isin(np.arange(num), list(rivals)),
+        shot=np.cumsum(np.isin(np.arange(num), list(cuts))),
+        found_any=True,
+        **PICTURE,
+    )
 
 
 def _spans(track):
     landmarks = filled_landmarks(track, min_presence=5)
-    return choose_spans(track, landmarks, **PICTURE, clip=CLIP, follow=TRACK)
+    return choose_spans(track, landmarks, clip=CLIP, face=FACE, follow=TRACK)
+
+
+def _kept(track):
+    return [(span.start, span.stop) for span in _spans(track) if isinstance(span, Span)]
+
+
+def _lost(track):
+    spans = [span for span in _spans(track) if isinstance(span, LostSpan)]
+    return [(span.start, span.stop, span.reason) for span in spans]
 
 
 def _runs(track):
-    return trusted_runs(track, min_presence=5, max_gap=3, max_jump=0.35)
+    faults = frame_faults(track, filled_landmarks(track, min_presence=5), face=FACE, follow=TRACK)
+    return usable_runs(track, faults, max_gap=3, max_jump=0.35)
 
 
 def test_short_gaps_stay_long_ones_cut():
     assert _runs(_track(50, lost=[20, 21, 22])) == [(0, 50)]
     assert _runs(_track(50, lost=[20, 21, 22, 23])) == [(0, 20), (24, 50)]
-    assert _runs(_track(5, lost=range(5))) == []
     assert _runs(_track(9, lost=[0, 8])) == [(1, 8)]
 
 
@@ -66,6 +79,26 @@ def test_a_jump_is_a_cut():
     centre = np.zeros((30, 3)) + [150, 200, 0]
     centre[15:, 0] += 60
     assert _runs(_track(30, centre=centre)) == [(0, 15), (15, 30)]
+
+
+def test_a_cut_ends_a_run_where_the_face_stays():
+    assert _kept(_track(30, cuts=[14])) == [(0, 14), (14, 30)]
+
+
+def test_each_fault_of_the_face_has_its_reason():
+    assert _lost(_track(30, scale=15.0)) == [(0, 30, Reason.TOO_SMALL)]
+    turning = np.concatenate((np.zeros(30), np.full(40, 75.0)))
+    assert _kept(_track(70, yaw_deg=turning)) == [(0, 30)]
+    assert _lost(_track(70, yaw_deg=turning)) == [(30, 70, Reason.EXTREME_POSE)]
+    assert _lost(_track(70, yaw_deg=-turning)) == [(30, 70, Reason.EXTREME_POSE)]
+    assert _lost(_track(60, rivals=range(30, 60))) == [(30, 60, Reason.SEVERAL_FACES)]
+    assert _lost(_track(60, rivals=range(30, 45))) == []  # borne for 0.6 s
+    one_frame = np.where(np.arange(30) == 12, 75.0, 0.0)
+    assert _kept(_track(30, yaw_deg=one_frame)) == [(0, 30)]
+
+
+def test_a_clip_without_a_long_enough_stretch_is_said_to_be_too_short():
+    assert _lost(_track(24, cuts=[8, 16])) == [(0, 24, Reason.TOO_SHORT)]
 
 
 def test_gaps_are_filled_in_a_straight_line():
@@ -77,11 +110,9 @@ def test_gaps_are_filled_in_a_straight_line():
 
 
 def test_long_spans_are_cut_evenly_and_lost_ones_named():
-    spans = _spans(_track(120, lost=range(100, 120)))
-    kept = [(span.start, span.stop) for span in spans if isinstance(span, Span)]
-    assert kept == [(0, 33), (33, 67), (67, 100)]
-    lost = [span for span in spans if isinstance(span, LostSpan)]
-    assert [(span.start, span.stop, span.reason) for span in lost] == [(100, 120, Reason.LOST_FACE)]
+    track = _track(120, lost=range(100, 120))
+    assert _kept(track) == [(0, 33), (33, 67), (67, 100)]
+    assert _lost(track) == [(100, 120, Reason.LOST_FACE)]
 
 
 def test_crop_is_centred_on_the_head_at_scale_one():
@@ -145,13 +176,3 @@ def test_region_moves_the_square_with_it():
     assert part.shape[1:3] == (24, 24)
     x, y = (int(value) for value in moved.centre[0])
     assert (part[0, y, x] == frames[0, 20, 60]).all()
-
-
-def test_sharpness_falls_with_blur():
-    rng = np.random.default_rng(0)
-    sharp = rng.integers(0, 255, (1, 64, 64, 3), dtype=np.uint8)
-    blurred = np.repeat(np.repeat(sharp[:, ::8, ::8], 8, axis=1), 8, axis=2)
-    flat = np.full((1, 64, 64, 3), 100, np.uint8)
-    values = [float(sharpness(item)[0]) for item in (sharp, blurred, flat)]
-    assert 1 > values[0] > values[1] > values[2]
-    assert values[2] == pytest.approx(0, abs=1e-3)

@@ -8,10 +8,8 @@ from vasa.evaluation.metrics.sync import (
     SyncConfidence,
     SyncDistance,
     SyncOffsetAccuracy,
-    largest_shift,
-    score_clip,
-    sync_result,
 )
+from vasa.models.sync_score import largest_shift, score_clip, sync_result
 from vasa.models.syncnet import SyncNet
 
 

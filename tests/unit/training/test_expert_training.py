@@ -12,8 +12,8 @@ from hydra import compose, initialize_config_dir
 from vasa.cli.paths import conf_dir
 from vasa.data.non_faces import KINDS
 from vasa.data.order import step_generator
-from vasa.evaluation.metrics.sync import score_clip
 from vasa.models.checkpoint import load_model
+from vasa.models.sync_score import score_clip
 from vasa.training.runner import train
 
 sys.path.insert(0, str(Path(__file__).parent))

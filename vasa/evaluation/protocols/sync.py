@@ -16,11 +16,10 @@ from vasa.evaluation.metrics.sync import (
     SyncConfidence,
     SyncDistance,
     SyncOffsetAccuracy,
-    SyncResult,
-    sync_result,
 )
 from vasa.evaluation.protocols.pairing import unrelated
 from vasa.evaluation.results import Bootstrap, ResultRow
+from vasa.models.sync_score import SyncResult, sync_result
 
 SHUFFLED = "shuffled audio: every other clip's"
 CHANCE = "chance"
