@@ -154,14 +154,19 @@ def stream_frames(
 
 
 def _cut_out(picture: np.ndarray, region: Region) -> np.ndarray:
+    """The region with its margin, from a multiple of 8 px on: a codec's blocks stay where they are
+    (`data_prep.picture_quality.blockiness`).
+    """
     height, width = picture.shape[:2]
     left, top, right, bottom = region
     x_margin, y_margin = REGION_MARGIN * (right - left), REGION_MARGIN * (bottom - top)
     columns = slice(
-        max(0, round((left - x_margin) * width)), min(width, round((right + x_margin) * width))
+        max(0, round((left - x_margin) * width) // 8 * 8),
+        min(width, round((right + x_margin) * width)),
     )
     rows = slice(
-        max(0, round((top - y_margin) * height)), min(height, round((bottom + y_margin) * height))
+        max(0, round((top - y_margin) * height) // 8 * 8),
+        min(height, round((bottom + y_margin) * height)),
     )
     return np.ascontiguousarray(picture[rows, columns])
 
