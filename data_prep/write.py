@@ -1,11 +1,13 @@
 """A list of raw clips to a set of face shards: many processes, restartable, nothing lost unsaid."""
 
 import errno
+import os
 import shutil
 import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +30,7 @@ from vasa.types import InputError
 
 PREP_VERSION = "prep-2"
 WORK_FOLDER = ".work"
+BEGUN = "begun.json"
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -95,15 +98,19 @@ def prepare_share(
 
     Returns:
         How many were prepared now; the rest was there before.
+
+    Raises:
+        InputError: no room left to write.
     """
     work = output / WORK_FOLDER
-    work.mkdir(parents=True, exist_ok=True)
-    missing = [source for source in sources if not work_file(work, source).is_file()]
-    with tqdm(
-        total=len(sources), initial=len(sources) - len(missing), desc="prep", unit="clip"
-    ) as bar:
-        for _ in _prepare_all(missing, work, recipe, workers, time_limit_s):
-            bar.update()
+    with _room_in(output):
+        work.mkdir(parents=True, exist_ok=True)
+        missing = [source for source in sources if not work_file(work, source).is_file()]
+        with tqdm(
+            total=len(sources), initial=len(sources) - len(missing), desc="prep", unit="clip"
+        ) as bar:
+            for _ in _prepare_all(missing, work, recipe, workers, time_limit_s):
+                bar.update()
     return len(missing)
 
 
@@ -129,6 +136,9 @@ def prepare_set(
         workers: processes of one thread each; 0 works in this process, without a time limit.
         time_limit_s: a clip that takes longer is left out as timed_out.
         made_by: what each label and measure was made by, for the card.
+
+    Raises:
+        InputError: no room left to write.
     """
     begin = time.monotonic()
     prepared_now = prepare_share(
@@ -138,9 +148,12 @@ def prepare_set(
     clips, frames, dropped = Counter[str](), Counter[str](), Counter[str]()
     step_seconds = Counter[str]()
     speakers: dict[str, set[str]] = {split: set() for split in SPLITS}
-    with FaceShardWriter(
-        output, clips_per_shard=clips_per_shard, prep_version=PREP_VERSION, max_bytes=max_bytes
-    ) as writer:
+    with (
+        _room_in(output),
+        FaceShardWriter(
+            output, clips_per_shard=clips_per_shard, prep_version=PREP_VERSION, max_bytes=max_bytes
+        ) as writer,
+    ):
         for source in tqdm(sources, desc="write", unit="clip"):
             done = load_work(work_file(work, source))
             step_seconds.update(done.seconds)
@@ -163,9 +176,35 @@ def prepare_set(
         prepared_now=prepared_now,
         step_seconds={name: round(value, 3) for name, value in step_seconds.items()},
     )
-    write_card(output, card=_card_facts(summary, made_by))
-    shutil.rmtree(work)
+    with _room_in(output):
+        write_card(output, card=_card_facts(summary, made_by))
     return summary
+
+
+def tidy(output: Path) -> None:
+    """Remove what only an unfinished preparation needs; called when the set is marked as done."""
+    shutil.rmtree(output / WORK_FOLDER, ignore_errors=True)
+    for left in output.glob("*.part"):  # marks that a killed run was writing
+        left.unlink(missing_ok=True)
+    (output / BEGUN).unlink(missing_ok=True)
+
+
+def _is_no_room(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
+
+
+@contextmanager
+def _room_in(output: Path) -> Iterator[None]:
+    """A full disk, also a worker's, as one line that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if not _is_no_room(error):
+            raise
+        raise InputError(
+            f"expected room to write in {output}, got {os.strerror(error.errno or 0)}; free some "
+            "and run the same command again: it goes on from here"
+        ) from error
 
 
 def _prepare_all(
@@ -217,11 +256,8 @@ def _prepare_one(source: ClipSource, work: Path, recipe: ClipRecipe, experts: Pr
         results = prepare_clip(source, recipe, experts, clock)
         save_work(path, results, prep_version=PREP_VERSION, clock=clock)
     except Exception as error:  # one bad file never ends the run; the reason is kept
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            raise InputError(
-                f"expected room to write in {work}, got {error.strerror}; free some and run the "
-                "same command again: it goes on from here"
-            ) from error
+        if _is_no_room(error):
+            raise
         where = traceback.extract_tb(error.__traceback__)[-1]
         detail = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
         _save_drop(source, work, Reason.FAILED, detail)

@@ -19,7 +19,7 @@ def main(cfg: DictConfig) -> None:
     from data_prep.experts import PrepExperts
     from data_prep.index import SplitRule, find_clips, share_of
     from data_prep.settings import PrepSettings
-    from data_prep.write import PREP_VERSION, prepare_set, prepare_share
+    from data_prep.write import BEGUN, PREP_VERSION, prepare_set, prepare_share, tidy
     from vasa.cli.outputs import is_complete, mark_complete
     from vasa.types import InputError
 
@@ -60,8 +60,9 @@ def main(cfg: DictConfig) -> None:
         "files": hashlib.sha256(listed.encode()).hexdigest(),
         "made_by": made_by,
     }
-    done, begun = output / "done.json", output / "begun.json"
+    done, begun = output / "done.json", output / BEGUN
     if is_complete(done, record):
+        tidy(output)
         print(f"already complete: {output}")
         return
     if done.is_file() or (begun.is_file() and not is_complete(begun, record)):
@@ -98,7 +99,7 @@ def main(cfg: DictConfig) -> None:
         made_by=made_by,
     )
     mark_complete(done, record, summary=asdict(summary), input=str(root))
-    begun.unlink()
+    tidy(output)
     print(f"wrote face shards to {output}")
     print("\n".join(summary.lines()))
 
