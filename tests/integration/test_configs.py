@@ -22,7 +22,7 @@ from vasa.types import InputError
 
 CONF = Path(conf_dir())
 # The group that each folder of conf/ is tested as; `covers everything` keeps this whole.
-GROUPS = ("audio_encoder", "evaluation", "experiment", "logger", "model", "trainer")
+GROUPS = ("audio_encoder", "evaluation", "experiment", "logger", "model", "protocol", "trainer")
 # What an experiment leaves to the user: a folder with the saved network of this configuration.
 SAVED_INPUTS = {
     "expert": ("experiment/expert/loss", "module.model"),
@@ -143,6 +143,14 @@ def test_evaluation(name):
 def resolved_evaluation(name: str) -> dict[str, Any]:
     cfg = composed("evaluate", f"evaluation={name}").evaluation
     return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("name", files("protocol"))
+def test_protocol(name):
+    cfg = composed("evaluate", f"protocol={name}").evaluation
+    settings = EvaluationSettings.from_config(OmegaConf.to_container(cfg))  # type: ignore[arg-type]
+    assert settings.name == name
+    assert settings.protocols != composed("evaluate").evaluation.protocols
 
 
 @pytest.mark.parametrize("name", files("trainer"))

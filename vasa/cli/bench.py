@@ -9,12 +9,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from vasa.cli.paths import conf_dir
+
+SMALLEST = "face_tiny"
+"""The stage 1 whose speed is measured in batches; for others, their cost a picture."""
 
 Measurement = tuple[str, str, float, int]  # metric, unit, value, number of calls
 
@@ -126,11 +130,21 @@ def measure_training(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
 
 
 def measure_decode(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
-    """Stage 1 at inference: motion of pictures, and pictures of motion for one source."""
+    """Stage 1 at inference: motion of pictures, and pictures of motion for one source.
+
+    Of a preset other than the smallest: its cost a picture (`vasa.cli.decode_cost`).
+    """
     import torch
 
+    from vasa.cli.decode_cost import decode_costs
     from vasa.training.config import build
 
+    if (preset := HydraConfig.get().runtime.choices["model@stage1"]) != SMALLEST:
+        config = cast(dict[str, Any], OmegaConf.to_container(cfg.stage1, resolve=True))
+        name = f"{preset.removeprefix('face_')}_{cfg.stage1.image_size}"
+        threads = [cfg.num_threads] if cfg.num_threads else [1, 2]
+        yield from decode_costs(config, name=name, threads=threads, seconds=cfg.seconds)
+        return
     net = build(cfg.stage1).eval()
     images = torch.rand(cfg.batch_size, 3, cfg.stage1.image_size, cfg.stage1.image_size)
     with torch.inference_mode():
@@ -180,6 +194,11 @@ def main(cfg: DictConfig) -> None:
 
     if unknown := [part for part in cfg.parts if part not in PARTS]:
         raise InputError(f"expected parts of {', '.join(PARTS)}, got {', '.join(unknown)}")
+    if not isinstance(cfg.stage1, DictConfig):
+        raise InputError(
+            f"expected a preset as model@stage1={cfg.stage1}, got stage1={cfg.stage1}; "
+            "stage1.KEY=VALUE changes one value of a preset"
+        )
     if cfg.num_threads:
         torch.set_num_threads(cfg.num_threads)
     environment = describe_environment(device="cpu")
@@ -187,18 +206,26 @@ def main(cfg: DictConfig) -> None:
     record = {key: environment[key] for key in kept}
     output = Path(cfg.output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    print(f"{'metric':<28}{'value':>10}  {'unit':<10}{'per convolution':>16}")
+    print(f"{'metric':<40}{'value':>10}  {'unit':<10}{'per convolution':>16}")
     with tempfile.TemporaryDirectory(prefix="vasa-bench-") as folder, output.open("a") as file:
         for part in cfg.parts:
             reference = reference_rate()
             for metric, unit, value, calls in PARTS[part](cfg, Path(folder)):
-                ratio = value / reference
-                print(f"{metric:<28}{value:>10.2f}  {unit:<10}{ratio:>16.4f}", flush=True)
+                ratio = _ratio(value, unit, reference)
+                shown = "" if ratio is None else f"{ratio:.4f}"
+                print(f"{metric:<40}{value:>10.2f}  {unit:<10}{shown:>16}", flush=True)
                 line: dict[str, Any] = {"metric": metric, "value": value, "unit": unit, "n": calls}
                 line |= {"reference": reference, "ratio": ratio, **record}
                 file.write(json.dumps(line) + "\n")
                 file.flush()
     print(f"record: {output}")
+
+
+def _ratio(value: float, unit: str, reference: float) -> float | None:
+    """A speed over the convolution's, a time over its; None for what is neither."""
+    if unit.endswith("/s"):
+        return value / reference
+    return value * reference if unit == "s" else None
 
 
 def _shards(cfg: DictConfig, folder: Path) -> Path:

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
@@ -71,6 +72,10 @@ class ResBlock(nn.Module):
         out_channels: channels out.
         dims: 2 or 3.
         condition_dim: width of the condition; None for plain GroupNorm.
+
+    Attributes:
+        is_checkpointed: whether a training pass keeps only the block's input and computes the rest
+            again for the gradient; the numbers are the same.
     """
 
     def __init__(
@@ -93,9 +98,19 @@ class ResBlock(nn.Module):
             else conv(in_channels, out_channels, 1, bias=False)
         )
         self.is_conditioned = condition_dim is not None
+        self.is_checkpointed = False
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """`b c ...` to `b c' ...`, same size."""
+        if self.is_checkpointed and torch.is_grad_enabled():
+            kept = checkpoint(
+                self._residual, x, condition, use_reentrant=False, preserve_rng_state=False
+            )
+            assert isinstance(kept, Tensor), "a checkpoint returns what its function does"
+            return kept
+        return self._residual(x, condition)
+
+    def _residual(self, x: Tensor, condition: Tensor | None) -> Tensor:
         arguments = (condition,) if self.is_conditioned else ()
         hidden = self.conv1(F.silu(self.norm1(x, *arguments)))
         hidden = self.conv2(F.silu(self.norm2(hidden, *arguments)))

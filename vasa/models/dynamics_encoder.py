@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vasa.geometry.warp import frontal_grid
-from vasa.models.blocks import group_norm
+from vasa.models.blocks import ResBlock, group_norm
 
 
 class DynamicsEncoder(nn.Module):
@@ -20,6 +20,7 @@ class DynamicsEncoder(nn.Module):
         glimpses: x, y and half side of each crop, in head units.
         glimpse_size: side of a crop, px.
         channels: width of each convolution; each but the first halves the side.
+        blocks: residual blocks behind each convolution (MegaPortraits has a ResNet-18).
         hidden: width of the layer between the maps and the code.
         z_dyn_dim: width of the code.
         bowl_radius: radius of the face bowl, in head units.
@@ -32,6 +33,7 @@ class DynamicsEncoder(nn.Module):
         glimpses: list[list[float]],
         glimpse_size: int,
         channels: list[int],
+        blocks: int,
         hidden: int,
         z_dyn_dim: int,
         bowl_radius: float,
@@ -51,6 +53,8 @@ class DynamicsEncoder(nn.Module):
                 group_norm(width),
                 nn.SiLU(),
             ]
+            for _ in range(blocks):
+                layers.append(ResBlock(in_channels=width, out_channels=width, dims=2))
             previous = width
         side = glimpse_size // 2 ** (len(channels) - 1)
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(previous * side**2, hidden))

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vasa.geometry.warp import warp_from_canonical, warp_to_canonical
-from vasa.models.blocks import ImageTrunk, VectorEncoder
+from vasa.models.blocks import ImageTrunk, ResBlock, VectorEncoder
 from vasa.models.dynamics_encoder import DynamicsEncoder
 from vasa.models.generator import ImageGenerator, VolumeRefiner
 from vasa.models.lift import VolumeLift
@@ -62,6 +62,16 @@ class FaceAutoencoder(nn.Module):
         glimpse_size: its side, px.
         bowl_radius: radius of the face bowl that the crops are frontalised by, in head units.
         bowl_depth: its depth, in head units.
+        is_deep: whether each plane of the volume has features of its own (`VolumeLift`).
+        dynamics_blocks: residual blocks behind each convolution of the dynamics encoder.
+        warp_start_depth: depth at which warp fields begin; None for that of `warp_size`.
+        refine_coarser: widths of G3D's coarser levels; None for none (`VolumeRefiner`).
+        refine_scale: how many times coarser than the volume G3D's finest level is.
+        generator_blocks: residual blocks of each stage of G2D; None for `blocks_per_stage`.
+        is_checkpointed: whether residual blocks keep only their input for the gradient and are
+            computed again: less memory, a third more work, the same numbers.
+
+    The options with a default are those that the smallest size does without.
     """
 
     def __init__(
@@ -96,6 +106,13 @@ class FaceAutoencoder(nn.Module):
         glimpse_size: int,
         bowl_radius: float,
         bowl_depth: float,
+        is_deep: bool = False,
+        dynamics_blocks: int = 0,
+        warp_start_depth: int | None = None,
+        refine_coarser: list[int] | None = None,
+        refine_scale: int = 2,
+        generator_blocks: list[int] | None = None,
+        is_checkpointed: bool = False,
     ) -> None:
         super().__init__()
         channels, depth, height, width = volume_size
@@ -107,6 +124,7 @@ class FaceAutoencoder(nn.Module):
             )
         self.image_size = image_size
         self.z_dyn_dim = z_dyn_dim
+        self.z_id_dim = z_id_dim
         self.volume_size = tuple(volume_size)
         self.appearance = ImageTrunk(
             channels=appearance_channels,
@@ -121,12 +139,14 @@ class FaceAutoencoder(nn.Module):
             head_thickness=head_thickness,
             head_shape=head_shape,
             still_logit=still_logit,
+            is_deep=is_deep,
         )
 
         def warp_generator(residual_channels: int) -> WarpGenerator:
             return WarpGenerator(
                 channels=warp_channels,
                 field_size=warp_size,
+                start_depth=warp_start_depth or warp_size[0],
                 z_dyn_dim=z_dyn_dim,
                 z_id_dim=z_id_dim,
                 condition_dim=condition_dim,
@@ -151,6 +171,7 @@ class FaceAutoencoder(nn.Module):
             glimpses=glimpses,
             glimpse_size=glimpse_size,
             channels=dynamics_channels,
+            blocks=dynamics_blocks,
             hidden=dynamics_hidden,
             z_dyn_dim=z_dyn_dim,
             bowl_radius=bowl_radius,
@@ -158,18 +179,26 @@ class FaceAutoencoder(nn.Module):
         )
         self.warp_source = warp_generator(0)
         self.warp_driver = warp_generator(4)  # colours and coverage
-        self.refine = VolumeRefiner(channels=channels, hidden=refine_channels)
+        self.refine = VolumeRefiner(
+            channels=channels,
+            hidden=refine_channels,
+            coarser=refine_coarser or [],
+            scale=refine_scale,
+        )
         self.generate = ImageGenerator(
             volume_channels=channels,
             depth=depth + 1,
             fold=volume_fold,
             channels=generator_channels,
-            blocks_per_stage=blocks_per_stage,
+            blocks=generator_blocks or [blocks_per_stage] * len(generator_channels),
             last_scale=last_scale,
             detail_channels=detail_channels,
             condition_dim=condition_dim,
         )
         self.to_condition = nn.Linear(z_dyn_dim + POSE_DIM, condition_dim)
+        for module in self.modules():
+            if isinstance(module, ResBlock):
+                module.is_checkpointed = is_checkpointed
 
     def motion(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Pose `b 6` and dynamics `b m` of pictures `b 3 h w`, without the appearance path."""

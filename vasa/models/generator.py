@@ -1,5 +1,7 @@
 """Volume refinement G3D, projection P, and the 2D generator G2D (MegaPortraits appendix A)."""
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -8,25 +10,52 @@ from vasa.models.blocks import ResBlock, group_norm
 
 
 class VolumeRefiner(nn.Module):
-    """G3D: 3D residual blocks at half the resolution, added to the canonical volume.
+    """G3D: a 3D U-Net of residual blocks, added to the canonical volume.
+
+    Differs from MegaPortraits: it may begin at a fraction of the volume's resolution, and without
+    coarser levels it is one block.
 
     Args:
         channels: channels of the volume.
-        hidden: channels at half the resolution.
+        hidden: channels of the finest level.
+        coarser: channels of the levels below it, each at half the resolution of the one before;
+            what comes back up is joined with what went down.
+        scale: how many times coarser than the volume the finest level is, 1 or 2.
     """
 
-    def __init__(self, *, channels: int, hidden: int) -> None:
+    def __init__(self, *, channels: int, hidden: int, coarser: list[int], scale: int) -> None:
         super().__init__()
+        self.scale = scale
         self.enter = nn.Conv3d(channels, hidden, 1)
         self.block = ResBlock(in_channels=hidden, out_channels=hidden, dims=3)
+        widths = [hidden, *coarser]
+        self.down = nn.ModuleList(
+            ResBlock(in_channels=fine, out_channels=coarse, dims=3)
+            for fine, coarse in pairwise(widths)
+        )
+        self.up = nn.ModuleList(
+            ResBlock(in_channels=fine + coarse, out_channels=fine, dims=3)
+            for fine, coarse in reversed(list(pairwise(widths)))
+        )
         self.leave = nn.Conv3d(hidden, channels, 1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, volume: Tensor) -> Tensor:
         """`b c d h w` to the same shape."""
-        coarse = self.leave(self.block(self.enter(F.avg_pool3d(volume, 2))))
-        return volume + F.interpolate(coarse.float(), volume.shape[2:], mode="nearest")
+        coarse = volume if self.scale == 1 else F.avg_pool3d(volume, self.scale)
+        x = self.block(self.enter(coarse))
+        above = []
+        for block in self.down:
+            above.append(x)
+            x = block(F.avg_pool3d(x, 2))
+        for block in self.up:
+            fine = above.pop()
+            x = block(torch.cat((fine, F.interpolate(x, fine.shape[2:], mode="nearest")), dim=1))
+        change = self.leave(x).float()
+        if self.scale != 1:
+            change = F.interpolate(change, volume.shape[2:], mode="nearest")
+        return volume + change
 
 
 def composite(volume: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,14 +85,15 @@ class ImageGenerator(nn.Module):
     Differs from MegaPortraits: the blocks are conditioned on the motion (AdaGN), because at few
     pixels a warp alone cannot open a mouth whose inside the source does not show; and two last
     convolutions at full size, without norms that would hide how strong an edge is, sharpen what is
-    seen of the volume from the front (`composite`), to which they add.
+    seen of the volume from the front (`composite`), to which they add. Most blocks stand at the
+    volume's size; the last enlargement is a pixel shuffle, and few channels reach the full size.
 
     Args:
         volume_channels: c of the volume, 4 or more: colours, coverage, features.
         depth: planes of it, with the still layer.
         fold: side of the pixel blocks that are folded into channels before the first stage.
         channels: width of each stage; each stage but the first doubles the side.
-        blocks_per_stage: residual blocks a stage.
+        blocks: residual blocks of each stage; MegaPortraits has 8 in the first.
         last_scale: enlargement of the last stage (pixel shuffle).
         detail_channels: width of the convolutions at full size.
         condition_dim: width of the condition.
@@ -76,7 +106,7 @@ class ImageGenerator(nn.Module):
         depth: int,
         fold: int,
         channels: list[int],
-        blocks_per_stage: int,
+        blocks: list[int],
         last_scale: int,
         detail_channels: int,
         condition_dim: int,
@@ -87,10 +117,10 @@ class ImageGenerator(nn.Module):
         self.project = nn.Conv2d((volume_channels * depth + 4) * fold**2, channels[0], 1)
         self.stages = nn.ModuleList()
         previous = channels[0]
-        for width in channels:
-            blocks = nn.ModuleList()
-            for _ in range(blocks_per_stage):
-                blocks.append(
+        for width, count in zip(channels, blocks, strict=True):
+            stage = nn.ModuleList()
+            for _ in range(count):
+                stage.append(
                     ResBlock(
                         in_channels=previous,
                         out_channels=width,
@@ -99,7 +129,7 @@ class ImageGenerator(nn.Module):
                     )
                 )
                 previous = width
-            self.stages.append(blocks)
+            self.stages.append(stage)
         self.norm = group_norm(previous)
         self.enlarge = nn.Conv2d(previous, detail_channels * last_scale**2, 3, padding=1)
         self.sharpen = nn.Conv2d(detail_channels + 4, detail_channels, 3, padding=1)

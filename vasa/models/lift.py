@@ -36,7 +36,9 @@ class VolumeLift(nn.Module):
 
     Unspecified in the paper: MegaPortraits reshapes channels into depth and lets training find
     where things are. With few steps at few pixels that leaves a face smeared over all depths,
-    blurred as soon as it turns.
+    blurred as soon as it turns. With `is_deep` the features behind the first four channels are
+    reshaped as in MegaPortraits, each plane its own, so that a pixel of a volume that is coarser
+    than the picture can hold more of it; the picture and the one are still spread by the softmax.
 
     Args:
         in_channels: channels of the features.
@@ -46,6 +48,7 @@ class VolumeLift(nn.Module):
         head_thickness: of the shell, in radii.
         head_shape: d, h, w of the learned shape.
         still_logit: logit of the still layer at the start; the shell's is 0.
+        is_deep: whether each plane has features of its own.
     """
 
     radii: Tensor
@@ -60,10 +63,13 @@ class VolumeLift(nn.Module):
         head_thickness: float,
         head_shape: list[int],
         still_logit: float,
+        is_deep: bool,
     ) -> None:
         super().__init__()
         self.depth = depth
-        self.to_features = nn.Conv2d(in_channels, channels - 4, 1)
+        self.is_deep = is_deep
+        planes = depth + 1 if is_deep else 1
+        self.to_features = nn.Conv2d(in_channels, (channels - 4) * planes, 1)
         self.to_logits = nn.Conv2d(in_channels, depth + 1, 1)
         nn.init.zeros_(self.to_logits.weight)
         nn.init.zeros_(self.to_logits.bias)  # type: ignore[arg-type]
@@ -95,5 +101,9 @@ class VolumeLift(nn.Module):
         prior = prior + _SHAPE_GAIN * sample_volume(shape, head)
         logits = F.pad(prior, (0, 0, 0, 0, 0, 1)) + enlarged(self.to_logits(features))[:, None]
         ones = torch.ones_like(pixels[:, :1])
-        found = torch.cat((pixels, ones, enlarged(self.to_features(features))), dim=1)
+        own = enlarged(self.to_features(features))
+        if self.is_deep:
+            seen = torch.cat((pixels, ones), dim=1)[:, :, None] * logits.softmax(dim=2)
+            return torch.cat((seen, own.unflatten(1, (-1, self.depth + 1))), dim=1)
+        found = torch.cat((pixels, ones, own), dim=1)
         return found[:, :, None] * logits.softmax(dim=2)

@@ -20,6 +20,8 @@ class WarpGenerator(nn.Module):
     Args:
         channels: width of each stage, coarse to fine; each stage but the first doubles h and w.
         field_size: d, h, w of the field.
+        start_depth: depth of the learned constant; the last stages double it, as many as it takes
+            to reach the field's.
         z_dyn_dim: width of the dynamics code.
         z_id_dim: width of the identity code.
         condition_dim: width of the joint condition.
@@ -32,6 +34,7 @@ class WarpGenerator(nn.Module):
         *,
         channels: list[int],
         field_size: list[int],
+        start_depth: int,
         z_dyn_dim: int,
         z_id_dim: int,
         condition_dim: int,
@@ -42,10 +45,16 @@ class WarpGenerator(nn.Module):
         self.max_offset = max_offset
         depth, height, width = field_size
         factor = 2 ** (len(channels) - 1)
+        self.num_deepened = max(0, (depth // start_depth).bit_length() - 1)
+        if start_depth * 2**self.num_deepened != depth or self.num_deepened >= len(channels):
+            raise ValueError(
+                f"expected a warp field's depth of {start_depth} times 1, 2, 4 ... with at most "
+                f"{len(channels) - 1} doublings, got {depth}; change warp_start_depth or warp_size"
+            )
         self.from_dyn = nn.Linear(z_dyn_dim, condition_dim)
         self.from_id = nn.Linear(z_id_dim, condition_dim)
         self.start = nn.Parameter(
-            torch.randn(1, channels[0], depth, height // factor, width // factor)
+            torch.randn(1, channels[0], start_depth, height // factor, width // factor)
         )
         self.blocks = nn.ModuleList()
         previous = channels[0]
@@ -70,9 +79,11 @@ class WarpGenerator(nn.Module):
         """
         condition = F.silu(self.from_dyn(z_dyn) + self.from_id(z_id))
         x = self.start.expand(len(condition), -1, -1, -1, -1)
+        first_deepened = len(self.blocks) - self.num_deepened
         for index, block in enumerate(self.blocks):
             if index:
-                x = F.interpolate(x, scale_factor=(1.0, 2.0, 2.0), mode="nearest")
+                deeper = 2.0 if index >= first_deepened else 1.0
+                x = F.interpolate(x, scale_factor=(deeper, 2.0, 2.0), mode="nearest")
             x = block(x, condition)
         field = self.to_field(F.silu(self.norm(x))).float()
         return self.max_offset * torch.tanh(field[:, :3]), field[:, 3:]

@@ -1,7 +1,11 @@
 """What happens around each batch, in this order: seeds, guard, average, record, samples, save.
 
 The count of trained batches is the DataModule's `batches_consumed` (kept in checkpoints); it is
-the step everywhere, whatever the number of optimisers.
+the step everywhere, whatever the number of optimisers and of accumulated batches.
+
+Several processes do all of this together; only global rank zero writes. Logged values are means
+over the processes. Gradients are the same in all of them, so a step that is not finite is left out,
+or ends the run, in all at once.
 """
 
 import os
@@ -76,40 +80,79 @@ def _zeroed(progress: Any) -> Any:
 class NonFiniteGuard(Callback):
     """A step whose loss or gradient is not finite changes no weight; too many in a row end the run.
 
+    Such steps are counted (`train/nonfinite_steps`), for each optimiser by itself; what ended a run
+    stands in nonfinite.json: losses, and the parameters whose gradient was not finite.
+
     Args:
+        folder: run folder.
         max_steps: consecutive such steps that end the run.
     """
 
-    def __init__(self, *, max_steps: int) -> None:
+    def __init__(self, *, folder: RunFolder, max_steps: int) -> None:
+        self.folder = folder
         self.max_steps = max_steps
-        self.num_bad = 0
+        self.in_a_row: dict[int, int] = {}
+        self.num_steps = 0
 
     def on_before_optimizer_step(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, optimizer: Any
     ) -> None:
         """Look at the gradients: a loss that is not finite has none that is."""
+        number = next(i for i, other in enumerate(trainer.optimizers) if other is optimizer)
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         gradients = [p.grad for p in parameters if p.grad is not None]
         norm = float(get_total_norm(gradients)) if gradients else 0.0
         if np.isfinite(norm):
-            self.num_bad = 0
-            pl_module.log("train/gradient_norm", norm)
+            self.in_a_row[number] = 0
+            pl_module.log("train/gradient_norm" + (f"_{number}" if number else ""), norm)
             return
-        self.num_bad += 1
-        if self.num_bad >= self.max_steps:
-            losses = {key: float(value) for key, value in trainer.callback_metrics.items()}
-            bad = ", ".join(f"{k} = {v}" for k, v in losses.items() if not np.isfinite(v))
-            raise FloatingPointError(
-                f"training diverged at step {step_of(trainer)}: the gradient is not finite "
-                f"({bad or 'the losses are'}), {self.num_bad} time(s) in a row; the last "
-                "checkpoint is from before; try a lower learning rate or full precision"
-            )
+        self.in_a_row[number] = self.in_a_row.get(number, 0) + 1
+        self.num_steps += 1
+        pl_module.log("train/nonfinite_steps", float(self.num_steps))
+        if self.in_a_row[number] >= self.max_steps:
+            self._end(trainer, pl_module, self.in_a_row[number])
         for parameter in parameters:
             parameter.grad = None
+
+    def _end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, times: int
+    ) -> None:
+        losses = {key: float(value) for key, value in trainer.callback_metrics.items()}
+        bad = ", ".join(f"{k} = {v}" for k, v in losses.items() if not np.isfinite(v))
+        dump = {
+            "step": step_of(trainer),
+            "losses": {key: repr(value) for key, value in losses.items()},
+            "gradients_not_finite": [
+                name
+                for name, parameter in pl_module.named_parameters()
+                if parameter.grad is not None and not parameter.grad.isfinite().all()
+            ],
+        }
+        if trainer.is_global_zero:
+            self.folder.write_nonfinite(dump)
+        raise FloatingPointError(
+            f"training diverged at step {step_of(trainer)}: the gradient is not finite "
+            f"({bad or 'the losses here are'}), {times} time(s) in a row; the last checkpoint is "
+            "from before, nonfinite.json names the parameters; try a lower learning rate or full "
+            "precision"
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """The counts."""
+        return {"in_a_row": dict(self.in_a_row), "num_steps": self.num_steps}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where the checkpoint stood."""
+        self.in_a_row = dict(state_dict["in_a_row"])
+        self.num_steps = state_dict["num_steps"]
 
 
 class Record(Callback):
     """Means of the logged values since the last line, into metrics.jsonl and its mirrors.
+
+    Means over all processes: they are taken at every step, so that a checkpoint, which holds what
+    rank zero knows, holds all of the unfinished line. What is not logged at every step (validation)
+    stands until it is logged again, in a continued run too.
 
     Args:
         folder: run folder.
@@ -121,6 +164,7 @@ class Record(Callback):
         self.folder, self.mirrors, self.every = folder, mirrors, every
         self.sums: dict[str, Tensor | float] = {}
         self.counts: dict[str, int] = {}
+        self.latest: dict[str, Tensor | float] = {}
         self.record: MetricsRecord | None = None
         self.time_before_s = 0.0
         self.started = time.monotonic()
@@ -138,8 +182,9 @@ class Record(Callback):
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         """Add up; write a line when it is time."""
-        for name, value in trainer.callback_metrics.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value.detach().double()
+        self.latest |= _means_over_processes(trainer)
+        for name, value in self.latest.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
             self.counts[name] = self.counts.get(name, 0) + 1
         step = step_of(trainer)
         if step % self.every and step < trainer.datamodule.num_steps:  # type: ignore[attr-defined]
@@ -154,14 +199,28 @@ class Record(Callback):
             self.mirrors.metrics(values, step=step)
 
     def state_dict(self) -> dict[str, Any]:
-        """The unfinished means and the time so far."""
+        """The unfinished means, the latest values and the time so far."""
         sums = {name: float(total) for name, total in self.sums.items()}
-        return {"sums": sums, "counts": dict(self.counts), "time_s": self.time_s}
+        latest = {name: float(value) for name, value in self.latest.items()}
+        state = {"sums": sums, "counts": dict(self.counts), "latest": latest}
+        return {**state, "time_s": self.time_s}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where the checkpoint stood."""
         self.sums, self.counts = dict(state_dict["sums"]), dict(state_dict["counts"])
+        self.latest = dict(state_dict.get("latest", {}))
         self.time_before_s = state_dict["time_s"]
+
+
+def _means_over_processes(trainer: lightning.Trainer) -> dict[str, Tensor]:
+    values = {name: value.detach().double() for name, value in trainer.callback_metrics.items()}
+    if trainer.world_size == 1 or not values:
+        return values
+    device = trainer.strategy.root_device
+    together = torch.stack([value.to(device) for value in values.values()])
+    means = trainer.strategy.reduce(together, reduce_op="mean")
+    assert isinstance(means, Tensor)
+    return dict(zip(values, means.unbind(), strict=True))
 
 
 class Samples(Callback):
@@ -219,7 +278,9 @@ class LastCheckpoint(Callback):
     """Saves checkpoints/last.ckpt by time, at the end, and when asked to stop. Goes last.
 
     SIGTERM and SIGINT only set a flag; at the end of the batch all processes agree, save and
-    leave the loop. A second SIGINT interrupts at once.
+    leave the loop, whichever of them was asked. A second SIGINT interrupts at once. Between the
+    batches of one optimiser step (accumulate_grad_batches) there is nothing to save: the gradients
+    so far are in no checkpoint, so it waits for the step.
 
     Args:
         path: the file; written aside and renamed, so that it is always whole.
@@ -242,6 +303,8 @@ class LastCheckpoint(Callback):
         """Save when it is time; leave when asked."""
         is_due = time.monotonic() - self.saved_at >= self.every_s
         is_last = step_of(trainer) >= trainer.datamodule.num_steps  # type: ignore[attr-defined]
+        if step_of(trainer) % trainer.accumulate_grad_batches and not is_last:
+            return
         stop = self.received is not None
         if trainer.world_size > 1:
             stop = trainer.strategy.reduce_boolean_decision(stop, all=False)

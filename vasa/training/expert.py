@@ -13,6 +13,7 @@ from vasa.data.step_datamodule import Batch
 from vasa.losses.expert import cosine_margin_loss, identity_auc, masked_smooth_l1, presence_loss
 from vasa.models.face_expert import FaceExpert
 from vasa.training.optimisation import adamw_cosine
+from vasa.training.ranks import rows_of_all, share_of, valid_share
 
 LANDMARK_UNIT = 0.05
 """Half pictures; landmark errors are counted in it, so that the loss stays linear above a pixel."""
@@ -104,19 +105,20 @@ class FaceExpertModule(lightning.LightningModule):
         step = self.frames.batches_consumed
         if step + 1 == self.num_steps:
             self.log_dict(self.validate())
-        batch = self.augment(_flat(batch), step_generator(self.seed, step, "expert-augment"))
+        with share_of(self).drawing():
+            batch = self.augment(_flat(batch), step_generator(self.seed, step, "expert-augment"))
         num_faces = len(batch["image"])
-        num_others = num_faces // 4
-        generator = step_generator(self.seed, step, "expert-non-faces")
-        others = self._changed(
-            non_faces(batch["image"][:num_others], generator=generator), generator
+        others = self._non_faces(
+            batch["image"], step_generator(self.seed, step, "expert-non-faces")
         )
         output = self.model.heads(torch.cat((batch["image"], others)))
         wanted = (_targets(batch) - self.model.target_mean) / self.model.target_std
         valid = batch["valid"]
+        of_valid = valid_share(self, valid)
         losses = {
-            "targets": masked_smooth_l1(output.targets[:num_faces], wanted, valid=valid),
-            "landmarks": masked_smooth_l1(
+            "targets": of_valid * masked_smooth_l1(output.targets[:num_faces], wanted, valid=valid),
+            "landmarks": of_valid
+            * masked_smooth_l1(
                 output.landmarks[:num_faces] / LANDMARK_UNIT,
                 batch["landmarks"] / LANDMARK_UNIT,
                 valid=valid,
@@ -155,6 +157,16 @@ class FaceExpertModule(lightning.LightningModule):
             "pose": shift_pose(batch["pose"], crop),
             "landmarks": shift_points(batch["landmarks"], crop),
         }
+
+    def _non_faces(self, image: Tensor, generator: torch.Generator) -> Tensor:
+        """Made of the first quarter of the global batch; this process's part of them, `b 3 h w`."""
+        whole = rows_of_all(self, image)
+        others = non_faces(whole[: len(whole) // 4], generator=generator)
+        others = self._changed(others, generator)
+        share = share_of(self)
+        # As many in every process; where they do not go evenly, a few are used twice.
+        size = -(-len(others) // share.count)
+        return others[torch.arange(share.index * size, (share.index + 1) * size) % len(others)]
 
     def _changed(self, image: Tensor, generator: torch.Generator) -> Tensor:
         return self.photometric(image[:, None], generator)[:, 0]

@@ -83,6 +83,10 @@ class RunFolder:
         """Say that all of it was done."""
         write_atomically(self.done, json.dumps(record, indent=2) + "\n")
 
+    def write_nonfinite(self, record: dict[str, Any]) -> None:
+        """What ended a run that diverged."""
+        write_atomically(self.path / "nonfinite.json", json.dumps(record, indent=2) + "\n")
+
 
 def write_atomically(path: Path, text: str) -> None:
     """The whole text or the file as it was."""

@@ -1,17 +1,22 @@
 """One training run from its configuration: build, continue if begun, train, export."""
 
 import logging
+import signal
+import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 from lightning.pytorch import Callback
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
+from vasa.data.order import RowShare
 from vasa.models.checkpoint import model_hash, save_model
 from vasa.training import callbacks
 from vasa.training.config import build, default_run_dir, resolved
@@ -26,6 +31,9 @@ class Stopped(SystemExit):
 
 def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
     """Train what a configuration describes; the same call again continues or finds it done.
+
+    With several processes every one of them is in here; global rank zero writes, and its exit code
+    is the run's: the others end with 0, so that no launcher ends rank zero on their account.
 
     Args:
         cfg: conf/train.yaml with an experiment.
@@ -42,7 +50,7 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
     folder = RunFolder(config["run_dir"] or default_run_dir(config))
     folder.check_same(config)
     if folder.is_complete():
-        report(f"already complete: {folder.path}")
+        _report_once(f"already complete: {folder.path}")
         return folder.path
     if config["trainer"]["num_threads"]:
         torch.set_num_threads(config["trainer"]["num_threads"])
@@ -55,8 +63,9 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
     try:
         average = ModelEma(decay=config["ema_decay"])
         trainer = build_trainer(config)
-        environment = describe_environment(device=str(trainer.strategy.root_device))
+        data.share_out(RowShare(index=trainer.global_rank, count=trainer.world_size))
         if trainer.is_global_zero:
+            environment = describe_environment(device=str(trainer.strategy.root_device))
             folder.open(config=config, overrides=overrides, environment=environment)
         mirrors = open_mirrors(
             kind=config["logger"]["kind"] if trainer.is_global_zero else "none",
@@ -73,7 +82,7 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         )
         around: list[Callback] = [
             callbacks.StepSeeds(seed=config["seed"]),
-            callbacks.NonFiniteGuard(max_steps=config["max_nonfinite_steps"]),
+            callbacks.NonFiniteGuard(folder=folder, max_steps=config["max_nonfinite_steps"]),
             average,
             record,
             samples,
@@ -82,15 +91,18 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         ]
         trainer.callbacks.extend(around)  # type: ignore[attr-defined]
         begun = folder.checkpoint.is_file()
-        trainer.fit(
-            module,
-            datamodule=data,
-            ckpt_path=str(folder.checkpoint) if begun else None,
-            weights_only=True,
-        )
+        with _other_processes(trainer):
+            trainer.fit(
+                module,
+                datamodule=data,
+                ckpt_path=str(folder.checkpoint) if begun else None,
+                weights_only=True,
+            )
         if last.received is not None and data.batches_consumed < config["max_steps"]:
-            report(f"stopped at step {data.batches_consumed}; the same command continues")
-            raise Stopped(128 + last.received)
+            _report_once(f"stopped at step {data.batches_consumed}; the same command continues")
+            if trainer.is_global_zero:
+                raise Stopped(128 + last.received)
+            return folder.path
         if data.batches_consumed < config["max_steps"]:
             raise RuntimeError(
                 f"the data ended at step {data.batches_consumed} of {config['max_steps']}"
@@ -126,6 +138,29 @@ def _export(
     )
 
 
+@contextmanager
+def _other_processes(trainer: lightning.Trainer) -> Iterator[None]:
+    """Where Lightning starts the other processes itself: how, and that none outlives this one.
+
+    It starts them by `python -m <the main module>` where that is a module, without the command's
+    name, which `vasa.cli` has taken off; by sys.argv[0], which it has put there, otherwise.
+    """
+    main = sys.modules["__main__"]
+    if main.__spec__ is not None and main.__spec__.name == "vasa.cli.__main__":
+        main.__spec__ = None
+    try:
+        yield
+    except BaseException:
+        if (launcher := trainer.strategy.launcher) is not None and trainer.world_size > 1:
+            launcher.kill(signal.SIGKILL)  # waiting for this process, they hear no gentler one
+        raise
+
+
+def _report_once(text: str) -> None:
+    if rank_zero_only.rank == 0:
+        report(text)
+
+
 def build_trainer(config: dict[str, Any]) -> lightning.Trainer:
     """Lightning's Trainer; the end of the run is the end of the (finite) data."""
     settings = {key: value for key, value in config["trainer"].items() if key != "num_threads"}
@@ -144,6 +179,7 @@ def build_trainer(config: dict[str, Any]) -> lightning.Trainer:
 
 def _quiet() -> None:
     """Lightning's tips and notices that do not concern a run of ours."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for about in ("does not have many workers", "LeafSpec", "`srun` command"):
         warnings.filterwarnings("ignore", message=f".*{about}.*")

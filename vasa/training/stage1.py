@@ -1,79 +1,65 @@
 """Stage 1: a batch of frame pairs through the face autoencoder and its losses (VASA-1 sec. 3.1)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import lightning
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from vasa.data.augment import colour_jitter, smooth_flow
 from vasa.data.order import step_generator
+from vasa.losses.adversarial import discriminator_hinge_loss, generator_hinge_loss
 from vasa.losses.bottleneck import bottleneck_loss
 from vasa.losses.cross_identity import cross_identity_loss
+from vasa.losses.dynamics_cycle import CycleCodes, dynamics_cycle_loss
+from vasa.losses.feature_matching import feature_matching_loss
+from vasa.losses.foreground import head_weights
+from vasa.losses.gaze_features import gaze_feature_loss
 from vasa.losses.motion_transfer import MotionTarget, dynamics_loss, motion_transfer_loss
-from vasa.losses.perceptual import perceptual_loss
+from vasa.losses.perceptual import Features, perceptual_loss
 from vasa.losses.pose import POSE_UNITS, landmark_loss, pose_loss
 from vasa.losses.reconstruction import reconstruction_loss, squared_error_loss
 from vasa.losses.regions import region_weights
 from vasa.losses.transfer_consistency import transfer_consistency_loss
+from vasa.losses.warp_field import warp_magnitude_loss, warp_smoothness_loss
 from vasa.models.checkpoint import load_model
 from vasa.models.face_autoencoder import FaceAutoencoder
+from vasa.pretrained.perceptual import make_perceptual
 from vasa.training.optimisation import adamw_cosine
-from vasa.types import FaceLatents
+from vasa.training.ranks import share_of
+from vasa.training.stage1_settings import (
+    AdversarySettings,
+    DriverAugmentation,
+    ForegroundSettings,
+    Stage1Weights,
+)
+from vasa.types import FaceLatents, InputError
+
+CYCLE_SCALE, CYCLE_MARGIN = 5.0, 0.2  # MegaPortraits sec. 3.1
+EYE_CROP_PX = 32
+EYE_REACH = 0.35
+"""Half side of an eye's crop, over the distance of the outer eye corners."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage1Weights:
-    """Weights of the losses; each loss is logged, also at weight 0.
+class Stage1Result:
+    """What a batch gave.
 
     Attributes:
-        reconstruction: weighted L1.
-        squared: weighted squared error.
-        perceptual: features of the loss expert.
-        pose: pose code against labels.
-        landmarks: places that the pose is read from, against labels.
-        consistency: VASA-1's transfer consistency.
-        cross_identity: VASA-1's cross-identity term.
-        transfer: measured pose, mouth, gaze and blink of results and of transfers.
-        dynamics: mouth, gaze and blink read linearly off the dynamics code, against labels.
-        bottleneck: information in the dynamics code.
-        mouth: region weight of the mouth in the reconstruction.
-        eyes: region weight of the eyes.
+        terms: every loss, unweighted.
+        result: drawn drivers `b 3 h w`; None while the encoders learn alone.
+        target: the drivers themselves.
+        foreground: weights of their pixels, `b 1 h w`; None for none.
     """
 
-    reconstruction: float
-    squared: float
-    perceptual: float
-    pose: float
-    landmarks: float
-    consistency: float
-    cross_identity: float
-    transfer: float
-    dynamics: float
-    bottleneck: float
-    mouth: float
-    eyes: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class DriverAugmentation:
-    """How the dynamics encoder's view is spoiled.
-
-    Attributes:
-        flow_knots: control points a side of the smooth warp.
-        flow_amplitude: its size, half pictures.
-        colour: strength of the colour jitter.
-        pose_noise: noise on the pose that places the crops, in units of `POSE_UNITS`.
-        code_noise: noise on the dynamics code, the bottleneck's sigma.
-    """
-
-    flow_knots: int
-    flow_amplitude: float
-    colour: float
-    pose_noise: float
-    code_noise: float
+    terms: dict[str, Tensor]
+    result: Tensor | None = None
+    target: Tensor | None = None
+    foreground: Tensor | None = None
 
 
 class Stage1Module(lightning.LightningModule):
@@ -93,6 +79,15 @@ class Stage1Module(lightning.LightningModule):
         transfer_share: share of the batch that goes through the transfer and cross-identity terms.
         encoder_steps: steps at the start in which only the motion encoders learn, from labels;
             they cost a tenth of the others. (MegaPortraits takes its pose network trained.)
+        perceptual: network of the perceptual distance: `face_expert`, `squeezenet` or `vgg19`.
+        perceptual_weights: its file, where it is not found by its name.
+        discriminator: the adversary; None for none.
+        adversary: when it plays and how it learns.
+        foreground: where losses on pictures act.
+        gradient_clip: largest norm of the generator's gradient, and of the discriminator's.
+        micro_batches: parts that a batch is taken through the networks in, one after another, to
+            save memory; losses on pairs of people pair those of one part.
+        log_unused_every: steps between looks at losses of weight 0.
         seed: of the augmentation.
     """
 
@@ -103,6 +98,14 @@ class Stage1Module(lightning.LightningModule):
         expert: str,
         weights: Stage1Weights,
         augmentation: DriverAugmentation,
+        perceptual: str,
+        perceptual_weights: str | None,
+        discriminator: nn.Module | None,
+        adversary: AdversarySettings,
+        foreground: ForegroundSettings,
+        gradient_clip: float,
+        micro_batches: int,
+        log_unused_every: int,
         lr: float,
         final_lr: float,
         weight_decay: float,
@@ -114,7 +117,14 @@ class Stage1Module(lightning.LightningModule):
         seed: int,
     ) -> None:
         super().__init__()
+        self.automatic_optimization = False
         self.model = model
+        self.discriminator = discriminator
+        self.adversary = adversary
+        self.foreground = foreground
+        self.gradient_clip = gradient_clip
+        self.micro_batches = micro_batches
+        self.log_unused_every = log_unused_every
         self.weights = weights
         self.augmentation = augmentation
         self.optimisation = {
@@ -131,6 +141,9 @@ class Stage1Module(lightning.LightningModule):
         self.seed = seed
         # In a list, so that neither optimiser nor checkpoint nor EMA sees the frozen network.
         self._frozen: list[nn.Module] = [load_model(Path(expert) / "model").requires_grad_(False)]
+        self._perceptual: Features | None = None
+        if perceptual != "face_expert":
+            self._perceptual = make_perceptual(perceptual, perceptual_weights)
 
     @property
     def expert(self) -> nn.Module:
@@ -141,25 +154,96 @@ class Stage1Module(lightning.LightningModule):
         """Take the frozen network along to the device."""
         self._frozen[0] = self._frozen[0].to(self.device)
 
-    def configure_optimizers(self) -> dict[str, Any]:
-        """AdamW with warm-up and cosine decay."""
-        return adamw_cosine(self.parameters(), **self.optimisation)  # type: ignore[arg-type]
+    @property
+    def features(self) -> Features:
+        """Features of the perceptual distance."""
+        if self._perceptual is not None:
+            return self._perceptual
+        return cast(Features, self.expert.features)
 
-    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """One step on pairs (source i, driver j) and on neighbours (s, d)."""
-        terms = self.losses(batch, self.global_step)
-        weighted = (getattr(self.weights, name) * value for name, value in terms.items())
-        loss = cast(Tensor, sum(weighted))
-        self.log_dict({f"train/{name}": value.detach() for name, value in terms.items()})
-        self.log("train/loss", loss, prog_bar=True)
-        return loss
+    def configure_optimizers(self) -> list[OptimizerLRSchedulerConfig]:
+        """AdamW with warm-up and cosine decay, one for the generator and one for the adversary."""
+        own = [*self.model.parameters(), *self.readout.parameters()]
+        chosen = [adamw_cosine(own, **self.optimisation)]  # type: ignore[arg-type]
+        if self.discriminator is not None:
+            first = max(self.adversary.start_step, self.encoder_steps)
+            settings = {
+                **self.optimisation,
+                "lr": self.adversary.lr,
+                "num_steps": self.optimisation["num_steps"] - first,
+            }
+            chosen.append(adamw_cosine(self.discriminator.parameters(), **settings))  # type: ignore[arg-type]
+        return chosen
 
-    def losses(self, batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
-        """Every loss of a batch, unweighted.
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        """One step on pairs (source i, driver j) and on neighbours (s, d), then the adversary's."""
+        step = self.trainer.datamodule.batches_consumed  # type: ignore[attr-defined]
+        optimizers = _listed(self.optimizers())
+        done = []
+        optimizers[0].zero_grad()
+        if self.discriminator is not None:
+            self.discriminator.requires_grad_(False)
+        for number, part in enumerate(_parts(batch, self.micro_batches)):
+            found = self.losses(part, step, part=number)
+            weighted = (getattr(self.weights, name) * value for name, value in found.terms.items())
+            loss = cast(Tensor, sum(weighted))
+            self.manual_backward(loss / self.micro_batches)
+            done.append((loss.detach(), found))
+        schedules = _listed(self.lr_schedulers())
+        optimizers[0].step()
+        schedules[0].step()
+        values = _means([{**found.terms, "loss": loss} for loss, found in done])
+        if self._plays(step):
+            values |= self._adversary_step(optimizers[1], [found for _, found in done])
+            schedules[1].step()
+        # all at once: logging between the optimisers' hooks makes Lightning forget what came first
+        self.log_dict({f"train/{name}": value for name, value in values.items()})
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clip; Lightning leaves that to modules that step by themselves."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        torch.nn.utils.clip_grad_norm_(parameters, self.gradient_clip)
+
+    def _plays(self, step: int) -> bool:
+        """Whether the adversary takes part at this step."""
+        first = max(self.adversary.start_step, self.encoder_steps)
+        return self.discriminator is not None and step >= first
+
+    def _adversary_step(self, optimizer: Any, done: list[Stage1Result]) -> dict[str, Tensor]:
+        assert self.discriminator is not None
+        self.discriminator.requires_grad_(True)
+        optimizer.zero_grad()
+        losses = []
+        for found in done:
+            assert found.result is not None and found.target is not None
+            loss = discriminator_hinge_loss(
+                self.discriminator(found.target).logits,
+                self.discriminator(found.result.detach()).logits,
+                weights=found.foreground,
+            )
+            self.manual_backward(loss / len(done))
+            losses.append({"discriminator": loss.detach()})
+        optimizer.step()
+        return _means(losses)
+
+    def _looked_at(self, step: int, **terms: Callable[[], Tensor]) -> dict[str, Tensor]:
+        """Terms of weight 0 are only looked at, now and then, without gradients."""
+        found = {}
+        for name, term in terms.items():
+            if getattr(self.weights, name) > 0:
+                found[name] = term()
+            elif step % self.log_unused_every == 0:
+                with torch.no_grad():
+                    found[name] = term()
+        return found
+
+    def losses(self, batch: dict[str, Tensor], step: int, *, part: int = 0) -> Stage1Result:
+        """Every loss of a batch, unweighted, and the pictures drawn for it.
 
         Args:
             batch: of `FaceDataModule`: frame 0 is the source i, frame 1 the driver j.
             step: decides the augmentation.
+            part: of the step's batch, which decides it too.
         """
         people = len(batch["image"])
         flat = {
@@ -169,7 +253,7 @@ class Stage1Module(lightning.LightningModule):
         }  # all sources, then all drivers
         image = flat["image"].float() / 255
         valid = flat["valid"].float()
-        landmarks, z_pose, code, z_dyn = self._motion_for_training(flat, image, step)
+        landmarks, z_pose, code, z_dyn = self._motion_for_training(flat, image, step, part)
         motion_terms = {
             "pose": pose_loss(z_pose, flat["pose"], valid),
             "landmarks": landmark_loss(landmarks, flat["landmarks"], valid),
@@ -177,7 +261,7 @@ class Stage1Module(lightning.LightningModule):
             "bottleneck": bottleneck_loss(code, sigma=self.augmentation.code_noise),
         }
         if step < self.encoder_steps:
-            return motion_terms
+            return Stage1Result(terms=motion_terms)
 
         # The driver's appearance is needed where the transfer terms are taken, on some people.
         some = max(2, round(people * self.transfer_share))
@@ -200,18 +284,71 @@ class Stage1Module(lightning.LightningModule):
             )
         )
         target = image[people:]
+        driver_landmarks = flat["landmarks"][people:]
+        foreground = self._foreground(driver_landmarks, image.shape[-1], flat["valid"][people:])
         pixel_weights = region_weights(
-            flat["landmarks"][people:],
-            image.shape[-1],
-            mouth=self.weights.mouth,
-            eyes=self.weights.eyes,
+            driver_landmarks, image.shape[-1], mouth=self.weights.mouth, eyes=self.weights.eyes
         )
-        return {
+        if foreground is not None:
+            pixel_weights = pixel_weights * foreground
+            pixel_weights = pixel_weights / pixel_weights.mean(dim=(1, 2, 3), keepdim=True)
+        terms = {
             "reconstruction": reconstruction_loss(result, target, pixel_weights),
             "squared": squared_error_loss(result, target, pixel_weights),
-            "perceptual": perceptual_loss(result, target, self.expert.features),
+            "perceptual": perceptual_loss(result, target, self.features, weights=foreground),
             **motion_terms,
-            **self._transfer_terms(flat, image, latents, result, some),
+            **self._transfer_terms(flat, image, latents, result, some, step),
+            **self._looked_at(
+                step,
+                face_features=lambda: perceptual_loss(
+                    result, target, self.expert.features, weights=foreground
+                ),
+                gaze_features=lambda: gaze_feature_loss(
+                    result,
+                    target,
+                    driver_landmarks,
+                    self.expert.features,
+                    crop_px=EYE_CROP_PX,
+                    reach=EYE_REACH,
+                ),
+                warp_size=lambda: warp_magnitude_loss(self._offsets(z_dyn[people:], z_id[:people])),
+                warp_roughness=lambda: warp_smoothness_loss(
+                    self._offsets(z_dyn[people:], z_id[:people])
+                ),
+            ),
+        }
+        if self._plays(step):
+            terms |= self._adversarial_terms(result, target, foreground)
+        return Stage1Result(terms=terms, result=result, target=target, foreground=foreground)
+
+    def _foreground(self, landmarks: Tensor, size: int, valid: Tensor) -> Tensor | None:
+        settings = self.foreground
+        if settings.floor >= 1:
+            return None
+        return head_weights(
+            landmarks,
+            size,
+            crown=settings.crown,
+            dilation=settings.dilation,
+            softness=settings.softness,
+            floor=settings.floor,
+            valid=valid,
+        )
+
+    def _offsets(self, z_dyn: Tensor, z_id: Tensor) -> Tensor:
+        """The driver's non-rigid offsets `b 3 d h w`."""
+        return self.model.warp_driver(z_dyn, z_id)[0]
+
+    def _adversarial_terms(
+        self, result: Tensor, target: Tensor, foreground: Tensor | None
+    ) -> dict[str, Tensor]:
+        assert self.discriminator is not None
+        fake = self.discriminator(result)
+        with torch.no_grad():
+            real = self.discriminator(target)
+        return {
+            "adversarial": generator_hinge_loss(fake.logits, weights=foreground),
+            "matching": feature_matching_loss(fake.features, real.features, weights=foreground),
         }
 
     def _transfer_terms(
@@ -221,6 +358,7 @@ class Stage1Module(lightning.LightningModule):
         latents: FaceLatents,
         result: Tensor,
         some: int,
+        step: int,
     ) -> dict[str, Tensor]:
         """Terms on transfers, for the first `some` people; measured motion also on `result`.
 
@@ -254,16 +392,37 @@ class Stage1Module(lightning.LightningModule):
         )
         return {
             "consistency": transfer_consistency_loss(
-                posed, animated, self.expert.features, perceptual_weight=1.0
+                posed, animated, self.features, perceptual_weight=1.0
             ),
             "cross_identity": cross_identity_loss(
                 measured.identity[some : 2 * some], source_embedding
             ),
             "transfer": motion_transfer_loss(measured, target),
+            **self._looked_at(
+                step,
+                cycle=lambda: self._cycle(result[other - people], crossed, latents, other, j),
+            ),
         }
 
+    def _cycle(
+        self, result: Tensor, crossed: Tensor, latents: FaceLatents, driver: Tensor, other: Tensor
+    ) -> Tensor:
+        """The cycle loss on x_(s>d), x_(s*>d) of the drivers d and on other drivers d*."""
+        pose = latents.z_pose[driver]
+
+        def code(picture: Tensor) -> Tensor:
+            return self.model.dynamics(self.model.dynamics.view(picture, pose)).float()
+
+        codes = CycleCodes(
+            result=code(result),
+            cross_result=code(crossed),
+            driver=latents.z_dyn[driver],
+            other_driver=latents.z_dyn[other],
+        )
+        return dynamics_cycle_loss(codes, scale=CYCLE_SCALE, margin=CYCLE_MARGIN)
+
     def _motion_for_training(
-        self, flat: dict[str, Tensor], image: Tensor, step: int
+        self, flat: dict[str, Tensor], image: Tensor, step: int, part: int
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Landmarks, pose, and dynamics as encoded and as used (with noise).
 
@@ -271,10 +430,18 @@ class Stage1Module(lightning.LightningModule):
         the labels.
         """
         model, augmentation = self.model, self.augmentation
-        generator = step_generator(self.seed, step, "driver-augmentation")
+        stream = f"driver-augmentation-{part}" if part else "driver-augmentation"
+        generator = step_generator(self.seed, step, stream)
+        share = share_of(self)
+        if share.count > 1 and len(image) < 4:
+            raise InputError(
+                f"expected two people or more a process, got {len(image) // 2}; losses pair "
+                "people of one process, so raise data.batch_size or lower module.micro_batches"
+            )
 
         def normal(*shape: int) -> Tensor:
-            return torch.randn(*shape, generator=generator).to(image)
+            with share.drawing(groups=2):
+                return torch.randn(*shape, generator=generator).to(image)
 
         landmarks = model.pose.landmarks(image)
         z_pose = model.pose.pose(landmarks)
@@ -284,14 +451,15 @@ class Stage1Module(lightning.LightningModule):
         units = torch.tensor(POSE_UNITS).to(image)
         placed = placed + augmentation.pose_noise * units * normal(*z_pose.shape)
         num_glimpses = len(model.dynamics.glimpses)
-        flow = smooth_flow(
-            generator,
-            batch=len(image) * num_glimpses,
-            size=model.dynamics.glimpse_size,
-            knots=augmentation.flow_knots,
-            amplitude=augmentation.flow_amplitude,
-        ).unflatten(0, (len(image), num_glimpses))
-        coloured = colour_jitter(image, generator, strength=augmentation.colour)
+        with share.drawing(groups=2):
+            flow = smooth_flow(
+                generator,
+                batch=len(image) * num_glimpses,
+                size=model.dynamics.glimpse_size,
+                knots=augmentation.flow_knots,
+                amplitude=augmentation.flow_amplitude,
+            ).unflatten(0, (len(image), num_glimpses))
+            coloured = colour_jitter(image, generator, strength=augmentation.colour)
         code = model.dynamics(model.dynamics.view(coloured, placed, flow.to(image))).float()
         return landmarks, z_pose, code, code + augmentation.code_noise * normal(*code.shape)
 
@@ -304,6 +472,26 @@ class Stage1Module(lightning.LightningModule):
         columns = (source, driver, self.model(source, driver), other, self.model(source, other))
         sheet = torch.cat([torch.cat(list(column), dim=1) for column in columns], dim=2)
         return {"reenactment": sheet.cpu()}
+
+
+def _listed(items: Any) -> list[Any]:
+    return list(items) if isinstance(items, list | tuple) else [items]
+
+
+def _means(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.stack([part[name].detach() for part in parts]).mean() for name in parts[0]}
+
+
+def _parts(batch: dict[str, Tensor], num: int) -> list[dict[str, Tensor]]:
+    """A batch in `num` equal parts of its people."""
+    people = len(batch["image"])
+    if people % num:
+        raise InputError(
+            f"expected a batch that divides into {num} equal parts, got {people} people; change "
+            "data.batch_size or module.micro_batches"
+        )
+    chunks = {name: value.chunk(num) for name, value in batch.items()}
+    return [{name: chunks[name][i] for name in batch} for i in range(num)]
 
 
 def _face_target(flat: dict[str, Tensor], rows: Tensor | slice) -> MotionTarget:

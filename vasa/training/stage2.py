@@ -13,6 +13,7 @@ from vasa.models.motion_statistics import MotionStatistics
 from vasa.models.motion_transformer import MotionTransformer
 from vasa.training.curves import draw_curves
 from vasa.training.optimisation import adamw_cosine
+from vasa.training.ranks import share_of, valid_share
 
 NUM_POSE = 6
 VALIDATION_TIMES = (0.25, 0.5, 0.75, 1.0)
@@ -87,18 +88,21 @@ class Stage2Module(lightning.LightningModule):
     def training_step(self, batch: dict[str, Tensor]) -> Tensor:
         """One step of VASA-1 eq. 1."""
         step = self.trainer.datamodule.batches_consumed  # type: ignore[attr-defined]
-        stream = f"stage2-{self.global_rank}"
-        generator = step_generator(self.seed, step, stream)
-        conditions = drop_conditions(conditions_of(batch), self.drop_rates, generator=generator)
+        share = share_of(self)
+        generator = step_generator(self.seed, step, "stage2-0")
+        with share.drawing(axis=-1):
+            conditions = drop_conditions(conditions_of(batch), self.drop_rates, generator=generator)
         x0 = self.model.normalise(batch["motion"])
-        t = draw_timesteps(
-            len(x0),
-            num_timesteps=self.model.schedule.num_timesteps,
-            bias=self.timestep_bias,
-            generator=generator,
-        )
-        noise = torch.randn(x0.shape, generator=generator)
+        with share.drawing():
+            t = draw_timesteps(
+                len(x0),
+                num_timesteps=self.model.schedule.num_timesteps,
+                bias=self.timestep_bias,
+                generator=generator,
+            )
+            noise = torch.randn(x0.shape, generator=generator)
         loss = self._loss(batch, conditions, x0, t.to(x0.device), noise.to(x0.device))
+        loss = loss * valid_share(self, _counted(batch))
         self.log("train/loss", loss.detach())
         if self.validate_every and step % self.validate_every == 0:
             self._validate()
@@ -108,8 +112,7 @@ class Stage2Module(lightning.LightningModule):
         self, batch: dict[str, Tensor], conditions: Conditions, x0: Tensor, t: Tensor, noise: Tensor
     ) -> Tensor:
         prediction = self.model(self.model.schedule.q_sample(x0, noise, t), t, conditions)
-        mask = batch["frame_mask"] & batch["loss_mask"]
-        return x0_loss(prediction.float(), x0, mask, self.weights)
+        return x0_loss(prediction.float(), x0, _counted(batch), self.weights)
 
     @torch.no_grad()
     def _validate(self) -> None:
@@ -150,6 +153,11 @@ class Stage2Module(lightning.LightningModule):
             warmup_steps=self.warmup_steps,
             num_steps=self.num_steps,
         )
+
+
+def _counted(batch: dict[str, Tensor]) -> Tensor:
+    """Frames that the loss is a mean over, `b t`."""
+    return batch["frame_mask"] & batch["loss_mask"]
 
 
 def draw_timesteps(

@@ -14,6 +14,7 @@ from vasa.losses.sync import sync_contrastive_loss, within_clip_loss
 from vasa.models.sync_score import score_clip
 from vasa.models.syncnet import SyncNet
 from vasa.training.optimisation import adamw_cosine
+from vasa.training.ranks import rows_of_all, share_of
 
 
 class SyncNetModule(lightning.LightningModule):
@@ -84,7 +85,9 @@ class SyncNetModule(lightning.LightningModule):
         video = self.model.embed_video(batch["frames"])
         audio = self.model.embed_audio(batch["audio"])
         temperature = self.log_temperature.exp().clamp(min=0.02)
-        among_all = sync_contrastive_loss(video, audio, temperature=temperature)
+        among_all = sync_contrastive_loss(
+            rows_of_all(self, video), rows_of_all(self, audio), temperature=temperature
+        )
         within = within_clip_loss(video, audio, temperature=temperature)
         loss = self.among_all_weight * among_all + self.within_clip_weight * within
         self.log("train/loss", loss)
@@ -95,24 +98,31 @@ class SyncNetModule(lightning.LightningModule):
 
     def augment(self, batch: Batch, generator: torch.Generator) -> Batch:
         """Light, colour, sharpness, mirror, place and size of the crop; a little noise in sound."""
+        share = share_of(self)
         clip = batch["frames"].float() / 255
         rows, num_frames = clip.shape[:2]
-        crop = draw_crop_shift(
-            rows, max_log_scale=self.max_log_scale, max_shift=self.max_shift, generator=generator
-        )
-        ends = (torch.rand(2, rows, 1, 2, generator=generator) * 2 - 1) * self.drift / 2
+        with share.drawing():
+            crop = draw_crop_shift(
+                rows,
+                max_log_scale=self.max_log_scale,
+                max_shift=self.max_shift,
+                generator=generator,
+            )
+        with share.drawing(axis=1):
+            ends = (torch.rand(2, rows, 1, 2, generator=generator) * 2 - 1) * self.drift / 2
         along = torch.linspace(0, 1, num_frames)[None, :, None]
         shift = crop.shift[:, None] + ends[0] + (ends[1] - ends[0]) * along
         crop = CropShift(scale=crop.scale.repeat_interleave(num_frames), shift=shift.flatten(0, 1))
         clip = shift_image(rearrange(clip, "b t c h w -> (b t) c h w"), crop)
         clip = rearrange(clip, "(b t) c h w -> b t c h w", b=rows)
-        mirrored = torch.rand(rows, 1, 1, 1, 1, generator=generator) < 0.5
-        clip = torch.where(mirrored.to(clip.device), clip.flip(-1), clip)
-        clip = self.photometric(clip, generator)
         audio = batch["audio"]
+        with share.drawing():
+            mirrored = torch.rand(rows, 1, 1, 1, 1, generator=generator) < 0.5
+            clip = torch.where(mirrored.to(clip.device), clip.flip(-1), clip)
+            clip = self.photometric(clip, generator)
+            noise = torch.randn(audio.shape, generator=generator).to(audio)
+            strength = torch.rand(rows, 1, generator=generator).to(audio)
         level = audio.std(dim=-1, keepdim=True) * self.max_audio_noise
-        noise = torch.randn(audio.shape, generator=generator).to(audio)
-        strength = torch.rand(rows, 1, generator=generator).to(audio)
         return {"frames": clip, "audio": audio + noise * strength * level}
 
     @torch.no_grad()

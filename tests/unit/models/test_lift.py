@@ -6,7 +6,7 @@ from vasa.geometry.warp import head_grid
 from vasa.models.lift import VolumeLift, shell_logits
 
 
-def lift() -> VolumeLift:
+def lift(*, is_deep: bool = False) -> VolumeLift:
     torch.manual_seed(0)
     return VolumeLift(
         in_channels=8,
@@ -16,6 +16,7 @@ def lift() -> VolumeLift:
         head_thickness=0.2,
         head_shape=[6, 8, 8],
         still_logit=-3.0,
+        is_deep=is_deep,
     )
 
 
@@ -34,6 +35,20 @@ def test_a_pixel_is_spread_over_its_ray_and_kept():
     assert volume.shape == (2, 6, 4 + 1, 16, 16)
     torch.testing.assert_close(volume[:, :3].sum(2), pixels)
     torch.testing.assert_close(volume[:, 3].sum(1), torch.ones(2, 16, 16))
+
+
+def test_each_plane_may_have_features_of_its_own():
+    """The picture is still spread over the ray; what is behind it differs from plane to plane."""
+    pixels, features = torch.rand(2, 3, 16, 16), torch.randn(2, 8, 8, 8)
+    pose = torch.randn(2, 6) * 0.1
+    shared, deep = (lift(is_deep=kind)(features, pixels, pose) for kind in (False, True))
+    assert deep.shape == shared.shape
+    torch.testing.assert_close(deep[:, :4], shared[:, :4])
+
+    def rank(volume: torch.Tensor) -> int:  # of the features at one pixel, channel by plane
+        return int(torch.linalg.matrix_rank(volume[0, 4:, :, 8, 8]))
+
+    assert (rank(shared), rank(deep)) == (1, 2)
 
 
 def test_the_learned_shape_turns_with_the_head():

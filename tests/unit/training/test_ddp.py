@@ -1,0 +1,200 @@
+"""Two processes train what one does, and continue exactly: same global batch, same loss curve."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from vasa.cli import main
+from vasa.data.order import RowShare, step_generator
+from vasa.data.step_datamodule import StepDataModule
+from vasa.training.runner import Stopped, train
+from vasa.types import InputError
+
+sys.path.insert(0, str(Path(__file__).parent))
+from processes import (  # noqa: E402
+    SIGKILL,
+    SIGTERM,
+    TWO,
+    Mishap,
+    arrange,
+    config,
+    expert,
+    stage1,
+    stage2,
+    syncnet,
+    train_in_two,
+)
+from small_faces import write_small_faces  # noqa: E402
+from small_motion import write_small_motion  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def motion(tmp_path_factory):
+    return write_small_motion(tmp_path_factory.mktemp("motion"))
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    return write_small_faces(tmp_path_factory.mktemp("faces"), num_frames=24)
+
+
+@pytest.fixture(scope="module")
+def both(motion, tmp_path_factory):
+    """Stage 2, uninterrupted, in two processes, by the command, which starts the other itself."""
+    run_dir = tmp_path_factory.mktemp("both") / "run"
+    words = [*stage2(motion, run_dir), *TWO, "logger=none", "log_every=1", "trainer.num_threads=1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "vasa.cli", "train", *words],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    return run_dir
+
+
+def metrics_of(run_dir: Path) -> list[dict]:
+    lines = [json.loads(text) for text in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "time_s"} for line in lines]
+
+
+def weights_of(run_dir: Path) -> dict[str, torch.Tensor]:
+    return load_file(run_dir / "model" / "model.safetensors")
+
+
+def assert_same_training(one: Path, two: Path, *, but: str = "") -> None:
+    expected, found = metrics_of(one), metrics_of(two)
+    assert len(expected) == len(found) > 4
+    for line, other in zip(expected, found, strict=True):
+        assert other == pytest.approx(line, rel=1e-4, abs=1e-6)
+    weights, other_weights = weights_of(one), weights_of(two)
+    for name in weights.keys() - {but}:
+        torch.testing.assert_close(other_weights[name], weights[name], rtol=1e-3, atol=1e-4)
+
+
+def test_stage2_in_two_processes_is_stage2_in_one(motion, both, tmp_path):
+    """Windows are padded unevenly here: a mean of the processes' means would not do."""
+    one = train(cfg=config(*stage2(motion, tmp_path / "one"), "trainer.precision=32-true"))
+    assert_same_training(one, both)
+    files = {path.name for path in both.rglob("*") if path.is_file()}
+    assert files == {path.name for path in one.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def expert_run(faces, tmp_path_factory):
+    """The face expert in one process."""
+    return train(cfg=config(*expert(faces, tmp_path_factory.mktemp("expert") / "run")))
+
+
+def test_expert_in_two_processes_is_the_expert_in_one(faces, expert_run, tmp_path):
+    """The bias of the heat maps has no gradient but rounding: a softmax takes it out."""
+    assert train_in_two(expert(faces, tmp_path / "two")) == [0, 0]
+    assert_same_training(expert_run, tmp_path / "two", but="landmark_finder.mix.5.bias")
+
+
+def test_stage1_in_two_processes_is_stage1_in_one_where_people_are_not_paired(
+    faces, expert_run, tmp_path
+):
+    """Pairs of people, and which people they are, are each process's own."""
+    words = stage1(faces, expert_run, tmp_path / "one")
+    one = metrics_of(train(cfg=config(*words, "trainer.precision=32-true")))
+    assert train_in_two(stage1(faces, expert_run, tmp_path / "two")) == [0, 0]
+    two = metrics_of(tmp_path / "two")
+    for line, other in zip(one[:2], two[:2], strict=True):
+        assert other == pytest.approx(line, rel=1e-4, abs=1e-6)
+    for name in ("train/pose", "train/dynamics", "train/reconstruction", "train/squared"):
+        assert two[2][name] == pytest.approx(one[2][name], rel=1e-4)
+
+
+def test_syncnet_has_the_negatives_of_all_processes(faces, tmp_path):
+    one = train(cfg=config(*syncnet(faces, tmp_path / "one")))
+    assert train_in_two(syncnet(faces, tmp_path / "two")) == [0, 0]
+    assert_same_training(one, tmp_path / "two")
+
+
+@pytest.mark.parametrize(
+    ("mishap", "codes"),
+    [
+        (Mishap(rank=1, step=4, signal=SIGTERM), [128 + SIGTERM, 0]),
+        (Mishap(rank=0, step=5, signal=SIGKILL), [-SIGKILL, 1]),
+    ],
+)
+def test_stopped_and_resumed_is_bit_identical(motion, both, tmp_path, mishap, codes):
+    """A signal to one process stops both; a gentle one with a checkpoint of the last batch."""
+    run = stage2(motion, tmp_path / "run")
+    assert train_in_two(run, mishap) == codes
+    assert not (tmp_path / "run" / "done.json").exists()
+    kept = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert 3 <= kept["global_step"] < 8
+    assert train_in_two(run) == [0, 0]
+    expected, found = weights_of(both), weights_of(tmp_path / "run")
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert metrics_of(tmp_path / "run") == metrics_of(both)
+
+
+def test_number_that_is_none_in_one_process_ends_both(motion, tmp_path):
+    assert train_in_two(stage2(motion, tmp_path / "run"), Mishap(rank=1, step=3)) == [1, 1]
+    checkpoint = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 3
+    assert all(value.isfinite().all() for value in checkpoint["state_dict"].values())
+
+
+def test_accumulated_batches_are_saved_by_whole_optimiser_steps(motion, tmp_path, monkeypatch):
+    def run(name: str) -> list[str]:
+        words = ["trainer.precision=32-true", "trainer.accumulate_grad_batches=4"]
+        return [*stage2(motion, tmp_path / name), *words]
+
+    whole = train(cfg=config(*run("whole")))
+    with monkeypatch.context() as patched:
+        patched.setattr(StepDataModule, "own_rows_at", StepDataModule.own_rows_at)
+        arrange(Mishap(rank=0, step=2, signal=SIGTERM))
+        with pytest.raises(Stopped):
+            train(cfg=config(*run("stopped")))
+    kept = torch.load(tmp_path / "stopped/checkpoints/last.ckpt", weights_only=True)
+    assert kept["global_step"] == 1 and kept["MotionDataModule"]["batches_consumed"] == 4
+    weights = weights_of(whole)
+    found = weights_of(train(cfg=config(*run("stopped"))))
+    assert all(torch.equal(weights[name], found[name]) for name in weights)
+
+
+def test_batch_that_does_not_divide_is_one_clear_line(motion, tmp_path, capsys):
+    words = [*stage2(motion, tmp_path / "run"), *TWO, "data.batch_size=5", "logger=none"]
+    assert main(["train", *words]) == 2
+    said = capsys.readouterr().err.strip()
+    assert "2 processes share evenly, got data.batch_size=5" in said and "take 4 or 6" in said
+    assert len(said.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("axis", "groups", "shape"), [(0, 1, (4, 3)), (-1, 1, (3, 4)), (0, 2, (4,))]
+)
+def test_rows_are_drawn_as_in_one_process(axis, groups, shape):
+    def draw(own: tuple[int, ...], share: RowShare) -> tuple[torch.Tensor, torch.Tensor]:
+        generator = step_generator(0, 0, "test")
+        with share.drawing(axis=axis, groups=groups):
+            return torch.randn(*own, generator=generator), torch.rand(own, generator=generator)
+
+    whole = list(shape)
+    whole[axis] *= 2
+    everyone = draw(tuple(whole), RowShare())
+    for index in range(2):
+        share = RowShare(index=index, count=2)
+        for found, expected in zip(draw(shape, share), everyone, strict=True):
+            assert torch.equal(found, share.take(expected, axis=axis, groups=groups))
+            assert found.shape == shape
+
+
+def test_a_share_of_two_groups_takes_the_same_people_of_both():
+    sources_then_drivers = torch.tensor([0, 1, 2, 3, 10, 11, 12, 13])
+    taken = RowShare(index=1, count=2).take(sources_then_drivers, groups=2)
+    assert taken.tolist() == [2, 3, 12, 13]
+    with pytest.raises(InputError, match="take 3 or 6"):
+        RowShare(index=0, count=3).take(torch.zeros(4))

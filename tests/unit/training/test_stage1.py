@@ -1,0 +1,164 @@
+"""Stage 1 trains: generator and adversary, kept, continued and overfitted on drawn faces."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from vasa.cli.paths import conf_dir
+from vasa.data.face_datamodule import FaceDataModule
+from vasa.models.checkpoint import save_model
+from vasa.training.config import build
+from vasa.training.runner import train
+from vasa.types import InputError
+
+sys.path.insert(0, str(Path(__file__).parent))
+from small_faces import write_small_faces  # noqa: E402
+
+OPTIONAL = {"face_features", "gaze_features", "cycle", "warp_size", "warp_roughness"}
+ADVERSARY = (
+    "module.discriminator={_target_: vasa.models.discriminator.MultiScaleDiscriminator, "
+    "num_scales: 2, channels: [8, 16, 16]}",
+    "module.weights.adversarial=0.1",
+    "module.weights.matching=1.0",
+    "module.adversary.start_step=4",
+)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """A set of drawn faces and an expert with random weights."""
+    torch.set_num_threads(1)
+    root = tmp_path_factory.mktemp("stage1")
+    data = write_small_faces(root / "faces")
+    expert = _config("expert/loss", "data.root=x").module.model
+    torch.manual_seed(0)
+    model = OmegaConf.to_container(expert, resolve=True)
+    assert isinstance(model, dict)
+    save_model(build(expert), model, root / "expert" / "model")
+    return [f"data.root={data}", f"module.expert={root / 'expert'}"]
+
+
+def _config(experiment: str, *overrides: str):
+    with initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
+        return compose("train", [f"experiment={experiment}", "logger=none", *overrides])
+
+
+def _train(inputs, folder: Path, *overrides: str) -> Path:
+    few = ["max_steps=8", "module.encoder_steps=2", "module.warmup_steps=2", "data.batch_size=4"]
+    quiet = ["log_every=1", "sample_every=0", "trainer.precision=32-true", f"run_dir={folder}"]
+    return train(cfg=_config("stage1/tiny", *inputs, *few, *quiet, *overrides))
+
+
+def _lines(folder: Path) -> list[dict]:
+    return [json.loads(text) for text in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def _all_tensors(value, name: str = "") -> dict[str, torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        return {name: value}
+    if not isinstance(value, dict | list | tuple):
+        return {}
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    found = {}
+    for key, item in items:
+        found |= _all_tensors(item, f"{name}/{key}")
+    return found
+
+
+def test_killed_and_resumed_is_bit_identical_with_an_adversary(inputs, tmp_path, monkeypatch):
+    whole = _train(inputs, tmp_path / "whole", *ADVERSARY)
+    real = FaceDataModule.batch_at
+
+    def dies(self, step):
+        if step == 6:
+            raise RuntimeError("killed")
+        return real(self, step)
+
+    monkeypatch.setattr(FaceDataModule, "batch_at", dies)
+    with pytest.raises(RuntimeError, match="killed"):
+        _train(inputs, tmp_path / "cut", *ADVERSARY, "checkpoint_every_s=0")
+    monkeypatch.setattr(FaceDataModule, "batch_at", real)
+    cut = _train(inputs, tmp_path / "cut", *ADVERSARY, "checkpoint_every_s=0")
+    kept = [
+        torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+        for folder in (whole, cut)
+    ]
+    expected, found = (
+        _all_tensors({key: state[key] for key in ("state_dict", "optimizer_states", "callbacks")})
+        for state in kept
+    )
+    assert expected.keys() == found.keys()
+    assert any("discriminator" in name for name in expected)
+    assert any(name.startswith("/optimizer_states/1") for name in expected)
+    assert any("average" in name for name in expected)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    plain = [{k: v for k, v in line.items() if k != "time_s"} for line in _lines(cut)]
+    assert plain == [{k: v for k, v in line.items() if k != "time_s"} for line in _lines(whole)]
+
+
+def test_every_loss_is_logged_also_at_weight_0(inputs, tmp_path):
+    lines = _lines(_train(inputs, tmp_path, "module.log_unused_every=4"))
+    named = {name.removeprefix("train/") for line in lines for name in line}
+    weights = _config("stage1/tiny", *inputs).module.weights
+    losses = set(weights) - {"_target_", "mouth", "eyes", "adversarial", "matching"}
+    assert losses <= named
+    assert all(OPTIONAL.isdisjoint(_short(line)) for line in lines[:4])
+    assert OPTIONAL <= _short(lines[4])
+
+
+def _short(line: dict) -> set[str]:
+    return {name.removeprefix("train/") for name in line}
+
+
+def test_looking_at_unused_losses_changes_nothing(inputs, tmp_path):
+    runs = [
+        _train(inputs, tmp_path / str(every), f"module.log_unused_every={every}", "max_steps=5")
+        for every in (1, 1000)
+    ]
+    first, second = (
+        torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for run in runs
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_adversary_starts_when_told_and_every_term_reaches_the_generator(inputs, tmp_path):
+    weights = [f"module.weights.{name}=0.5" for name in sorted(OPTIONAL)]
+    lines = _lines(_train(inputs, tmp_path, *ADVERSARY, *weights, "module.foreground.floor=0.1"))
+    plays = ["train/discriminator" in line for line in lines]
+    assert plays == [False] * 4 + [True] * 4
+    assert all({"adversarial", "matching", *OPTIONAL} <= _short(line) for line in lines[4:])
+    assert lines[4]["train/discriminator"] == pytest.approx(2, abs=0.5)  # it knows nothing yet
+
+
+def test_a_batch_is_taken_in_parts(inputs, tmp_path):
+    folder = _train(inputs, tmp_path / "parts", *ADVERSARY, "module.micro_batches=2")
+    assert [line["step"] for line in _lines(folder)] == list(range(1, 9))
+    with pytest.raises(InputError, match="3 equal parts"):
+        _train(inputs, tmp_path / "odd", "module.micro_batches=3")
+
+
+def test_one_batch_is_overfitted(inputs, tmp_path, monkeypatch):
+    real = FaceDataModule.batch_at
+    monkeypatch.setattr(FaceDataModule, "batch_at", lambda self, step: real(self, 0))
+    lines = _lines(
+        _train(
+            inputs,
+            tmp_path,
+            "max_steps=45",
+            "module.encoder_steps=5",
+            "module.augmentation.code_noise=0.1",
+            "module.weights.bottleneck=0.0",
+            "module.augmentation.colour=0.0",
+            "data.batch_size=2",
+            "log_every=5",
+        )
+    )
+    values = [line["train/reconstruction"] for line in lines if "train/reconstruction" in line]
+    assert values[-1] < 0.75 * values[0]
+    assert lines[-1]["train/pose"] < 0.5 * lines[0]["train/pose"]
