@@ -17,6 +17,7 @@ def main(cfg: DictConfig) -> None:
     """Check, measure, print the main numbers."""
     import torch
 
+    from data_prep.synth.counterfactuals import counterfactual_source
     from vasa.evaluation.report.tables import console_table
     from vasa.evaluation.runner import evaluate
     from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
@@ -45,6 +46,7 @@ def main(cfg: DictConfig) -> None:
         ),
         output=Path(config["output"]),
         seed=config["seed"],
+        counterfactual_source=counterfactual_source(Path(config["data"])),
         device=torch.device(config["device"]),
         environment={
             "command": " ".join(environment["command"]),

@@ -10,7 +10,14 @@ from typing import Any
 from vasa.evaluation.metrics.clip_metric import ClipMetric, Estimate
 from vasa.types import InputError
 
-RULES = ("above_control_by", "at_least", "at_most", "control_within", "times_control")
+RULES = (
+    "above_control_by",
+    "at_least",
+    "at_most",
+    "at_most_times_control",
+    "control_within",
+    "times_control",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +27,9 @@ class Criterion:
     Attributes:
         metric: name of the row.
         rule: `above_control_by` value - control >= bound; `at_least` value >= bound; `at_most`
-            value <= bound; `control_within` |control| <= bound; `times_control`
-            value >= bound * control.
-        bound: in the row's unit (or a factor, for `times_control`).
+            value <= bound; `at_most_times_control` value <= bound * control; `control_within`
+            |control| <= bound; `times_control` value >= bound * control.
+        bound: in the row's unit (or a factor of the control).
     """
 
     metric: str
@@ -39,6 +46,7 @@ class Criterion:
             "above_control_by": value - control >= self.bound,
             "at_least": value >= self.bound,
             "at_most": value <= self.bound,
+            "at_most_times_control": value <= self.bound * control,
             "control_within": abs(control) <= self.bound,
             "times_control": value >= self.bound * control,
         }[self.rule]
@@ -49,6 +57,7 @@ class Criterion:
             "above_control_by": f"at least {self.bound:g} above the control",
             "at_least": f"at least {self.bound:g}",
             "at_most": f"at most {self.bound:g}",
+            "at_most_times_control": f"at most {self.bound:g} × the control",
             "control_within": f"control within ±{self.bound:g}",
             "times_control": f"at least {self.bound:g} × the control",
         }[self.rule]

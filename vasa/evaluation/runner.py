@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,13 +13,16 @@ import torch
 from tqdm import tqdm
 
 from vasa.evaluation import sheets
+from vasa.evaluation.counterfactuals import CounterfactualSource
 from vasa.evaluation.protocols.cross_reenactment import cross_reenactment
+from vasa.evaluation.protocols.disentanglement import disentanglement
 from vasa.evaluation.protocols.generated import generated
 from vasa.evaluation.protocols.instrument import instrument_calibration
 from vasa.evaluation.protocols.probes import probes
 from vasa.evaluation.protocols.self_reenactment import self_reenactment
 from vasa.evaluation.protocols.swaps import swaps
 from vasa.evaluation.protocols.sync import sync
+from vasa.evaluation.report.leakage import leakage_figure
 from vasa.evaluation.results import ResultRow, read_rows, write_rows
 from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
 from vasa.evaluation.workbench import Track, Workbench
@@ -52,6 +55,9 @@ def _run_probes(bench: Workbench) -> list[ResultRow]:
         val_clips=val,
         test_clips=bench.clips,
         frame_stride=bench.settings.probe_frame_stride,
+        codes=bench.settings.probe_codes,
+        mlp_steps=bench.settings.probe_mlp_steps,
+        seed=bench.seed,
         batch_size=bench.settings.batch_size,
         bootstrap=bench.bootstrap,
         track=bench.track,
@@ -63,6 +69,18 @@ def _run_instrument(bench: Workbench) -> list[ResultRow]:
         instrument=bench.instrument,
         clips=bench.clips,
         frame_stride=bench.settings.frame_stride,
+        batch_size=bench.settings.batch_size,
+        bootstrap=bench.bootstrap,
+        track=bench.track,
+    )
+
+
+def _run_disentanglement(bench: Workbench) -> list[ResultRow]:
+    return disentanglement(
+        autoencoder=bench.autoencoder,
+        random_autoencoder=bench.random_autoencoder,
+        instrument=bench.instrument,
+        people=bench.counterfactuals,
         batch_size=bench.settings.batch_size,
         bootstrap=bench.bootstrap,
         track=bench.track,
@@ -96,12 +114,17 @@ PROTOCOLS: dict[str, Callable[[Workbench], list[ResultRow]]] = {
     "self_reenactment": _run_self,
     "cross_reenactment": partial(_reenactment, cross_reenactment),
     "swaps": partial(_reenactment, swaps),
+    "disentanglement": _run_disentanglement,
     "probes": _run_probes,
     "generated": _run_generated,
     "sync": _run_sync,
 }
 NEEDS = {"generated": ("stage2",), "sync": ("syncnet",)}
-REMEASURED = ("instrument", "self_reenactment", "cross_reenactment", "swaps", "generated")
+REMEASURED = (
+    *("instrument", "self_reenactment", "cross_reenactment", "swaps"),
+    *("disentanglement", "generated"),
+)
+DRAWN_FROM_CLIPS = {"self_reenactment", "cross_reenactment", "swaps", "generated"}
 
 
 def evaluate(
@@ -113,6 +136,7 @@ def evaluate(
     environment: dict[str, Any],
     device: torch.device,
     pretrained: Any | None = None,
+    counterfactual_source: CounterfactualSource | None = None,
 ) -> list[ResultRow]:
     """Runs every protocol and writes `output`, with sheets and videos in `eval/` beside it.
 
@@ -127,6 +151,7 @@ def evaluate(
         environment: command, commit and machine, recorded with every row.
         pretrained: the measuring expert of real faces; None: the run `inputs.expert`.
         device: where networks compute; no part of the result.
+        counterfactual_source: draws what the protocol `disentanglement` needs from `inputs.data`.
 
     Raises:
         InputError: an unknown protocol, or an input that one needs and that is not there.
@@ -142,6 +167,7 @@ def evaluate(
         track=_progress("evaluate"),
         pretrained=pretrained,
         device=device,
+        counterfactual_source=counterfactual_source,
     )
     identity = bench.identity()
     done = folder / "done.json"
@@ -155,7 +181,7 @@ def evaluate(
     with torch.inference_mode():
         for name in settings.protocols:
             rows += _run_part(name, bench, stamp)
-        _draw(bench, folder)
+        _draw(bench, folder, rows)
     rows = [row.judged(settings.judges()) for row in rows]
     write_rows(output, rows)
     record = {
@@ -244,14 +270,16 @@ def _run_part(name: str, bench: Workbench, stamp: dict[str, Any]) -> list[Result
     return rows
 
 
-def _draw(bench: Workbench, folder: Path) -> None:
+def _draw(bench: Workbench, folder: Path, rows: Sequence[ResultRow]) -> None:
     """Sheets and videos; each is drawn again only after another configuration."""
     marker = bench.cache / "drawn"
     if marker.is_file():
         return
     shutil.rmtree(folder / "sheets", ignore_errors=True)
     shutil.rmtree(folder / "videos", ignore_errors=True)
-    common: dict[str, Any] = {"clips": bench.clips, "num_rows": bench.settings.num_sheet_rows}
+    common: dict[str, Any] = {"num_rows": bench.settings.num_sheet_rows}
+    if set(bench.settings.protocols) & DRAWN_FROM_CLIPS:
+        common["clips"] = bench.clips
     drawings: Iterable[tuple[str, str, Callable[..., None]]] = (
         ("self_reenactment", "1_self_reenactment.png", sheets.self_reenactment_sheet),
         ("cross_reenactment", "2_cross_reenactment.png", sheets.cross_reenactment_sheet),
@@ -260,6 +288,14 @@ def _draw(bench: Workbench, folder: Path) -> None:
     for protocol, name, draw in drawings:
         if protocol in bench.settings.protocols:
             draw(folder / "sheets" / name, autoencoder=bench.autoencoder, **common)
+    if "disentanglement" in bench.settings.protocols:
+        leakage_figure(folder / "sheets" / "6_leakage.png", rows)
+        sheets.counterfactual_sheet(
+            folder / "sheets" / "7_counterfactuals.png",
+            autoencoder=bench.autoencoder,
+            person=bench.counterfactuals[0],
+            batch_size=bench.settings.batch_size,
+        )
     if "generated" in bench.settings.protocols:
         videos = bench.videos
         sheets.generated_sheet(folder / "sheets" / "4_generated.png", videos=videos, **common)

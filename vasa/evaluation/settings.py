@@ -47,6 +47,11 @@ class EvaluationSettings:
         probe_train_clips: clips that probes are fitted on.
         probe_val_clips: clips that their penalty is chosen on.
         probe_frame_stride: frames between probed frames.
+        probe_codes: which of z_dyn, z_pose, z_id are probed.
+        probe_mlp_steps: of training a small MLP beside each linear probe; 0: linear alone.
+        counterfactual_people: held-out people that are drawn with single factors changed.
+        counterfactual_states: independent states of each.
+        counterfactual_bases: states of each in which every factor is changed alone.
         sync_shift_frames: of SyncNet's shifted-audio control.
         batch_size: frames at once.
         num_resamples: of the bootstrap.
@@ -67,6 +72,11 @@ class EvaluationSettings:
     probe_train_clips: int
     probe_val_clips: int
     probe_frame_stride: int
+    probe_codes: list[str]
+    probe_mlp_steps: int
+    counterfactual_people: int
+    counterfactual_states: int
+    counterfactual_bases: int
     sync_shift_frames: int
     batch_size: int
     num_resamples: int

@@ -14,8 +14,10 @@ from torch import Tensor
 from vasa.data.schema import FPS
 from vasa.data.video import write_video
 from vasa.evaluation.clips import EvaluationClip
+from vasa.evaluation.counterfactuals import Counterfactuals
 from vasa.evaluation.measuring import Instrument, measure
 from vasa.evaluation.metrics.correlation import pearson
+from vasa.evaluation.protocols.leakage import CODES, encode_person, swapped
 from vasa.evaluation.protocols.pairing import other_person
 from vasa.evaluation.protocols.reenactment import Autoencoder, reenact, reenact_apart
 from vasa.evaluation.tiles import difference, grid, save_png, side_by_side
@@ -72,6 +74,30 @@ def swap_sheet(
     save_png(
         path,
         grid(rows, header=["source", "driver", "pose + dynamics", "pose only", "dynamics only"]),
+    )
+
+
+def counterfactual_sheet(
+    path: Path, *, autoencoder: Autoencoder, person: Counterfactuals, batch_size: int
+) -> None:
+    """base | one factor changed | base decoded | with each code of it; a factor a row."""
+    latents = encode_person(autoencoder, person, batch_size=batch_size)
+    decoded = autoencoder.decode(latents["base"])[0]
+    rows = []
+    for factor, indices in person.changed.items():
+        base, changed = person.clip.images(torch.stack((person.bases[0], indices[0])))
+        swaps = [
+            autoencoder.decode(swapped(latents["base"], latents[factor], code))[0] for code in CODES
+        ]
+        rows.append([base, changed, decoded, *swaps])
+    names = [f"+ {code}" for code in CODES]
+    save_png(
+        path,
+        grid(
+            rows,
+            header=["base", "one changed", "base decoded", *names],
+            labels=list(person.changed),
+        ),
     )
 
 

@@ -28,8 +28,16 @@ def difference(result: Tensor, target: Tensor) -> Tensor:
     return ((result - target).abs() * 4).clamp(0, 1)
 
 
-def grid(rows: Sequence[Sequence[Tensor | None]], *, header: Sequence[str]) -> Image.Image:
-    """Pictures `c h w` in rows, with a word above each column; None leaves a blank."""
+def grid(
+    rows: Sequence[Sequence[Tensor | None]], *, header: Sequence[str], labels: Sequence[str] = ()
+) -> Image.Image:
+    """Pictures `c h w` in rows, with a word above each column; None leaves a blank.
+
+    Args:
+        rows: the pictures.
+        header: a word a column.
+        labels: a word a row, written into its first picture.
+    """
     num_columns = max(len(row) for row in rows)
     width = num_columns * (TILE_PX + GAP_PX) + GAP_PX
     height = HEADER_PX + len(rows) * (TILE_PX + GAP_PX) + GAP_PX
@@ -48,6 +56,9 @@ def grid(rows: Sequence[Sequence[Tensor | None]], *, header: Sequence[str]) -> I
                     HEADER_PX + GAP_PX + row * (TILE_PX + GAP_PX),
                 )
                 sheet.paste(to_picture(image), corner)
+        if row < len(labels):
+            corner = (GAP_PX + 4, HEADER_PX + GAP_PX + row * (TILE_PX + GAP_PX) + 3)
+            draw.text(corner, labels[row], fill=PAPER, font=font, stroke_width=2, stroke_fill=INK)
     return sheet
 
 

@@ -15,6 +15,11 @@ from torch import Tensor
 from vasa.data.schema import SPLITS
 from vasa.data.shards import read_index
 from vasa.evaluation.clips import EvaluationClip, load_clips
+from vasa.evaluation.counterfactuals import (
+    Counterfactuals,
+    CounterfactualSource,
+    to_counterfactuals,
+)
 from vasa.evaluation.devices import AutoencoderOn, InstrumentOn, SyncNetOn
 from vasa.evaluation.measuring import Instrument
 from vasa.evaluation.protocols.probes import random_twin
@@ -38,6 +43,7 @@ class Workbench:
         track: wraps long loops (a progress bar).
         pretrained: the measuring expert of real faces; None: the run `expert`.
         device: where networks compute.
+        counterfactual_source: draws pictures with single factors changed; None where nobody can.
     """
 
     def __init__(
@@ -50,7 +56,9 @@ class Workbench:
         track: Track,
         pretrained: Any | None,
         device: torch.device,
+        counterfactual_source: CounterfactualSource | None = None,
     ) -> None:
+        self.counterfactual_source = counterfactual_source
         self.settings = settings
         self.inputs = inputs
         self.seed = seed
@@ -134,6 +142,25 @@ class Workbench:
             [clip for clip in train if clip.speaker not in held_back],
             [clip for clip in train if clip.speaker in held_back],
         )
+
+    @cached_property
+    def counterfactuals(self) -> list[Counterfactuals]:
+        """Held-out people with single factors changed.
+
+        Raises:
+            InputError: nobody can draw them from this data.
+        """
+        if self.counterfactual_source is None:
+            raise InputError(
+                "the protocol disentanglement needs a synthetic set whose factors can be changed "
+                "one at a time; run it by vasa evaluate with data= from vasa synth"
+            )
+        clips = self.counterfactual_source(
+            self.settings.counterfactual_people,
+            self.settings.counterfactual_states,
+            self.settings.counterfactual_bases,
+        )
+        return [to_counterfactuals(c, image_size_px=self.autoencoder.image_size) for c in clips]
 
     def _load(self, split: str, num_clips: int) -> list[EvaluationClip]:
         assert split in SPLITS, f"no split {split!r}"

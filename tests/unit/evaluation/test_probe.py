@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from vasa.evaluation.metrics.mlp_probe import fit_mlp
 from vasa.evaluation.metrics.probe import R2, fit_probe, fit_ridge, r2_score
 from vasa.evaluation.protocols.probes import identity_probe
 
@@ -50,6 +51,35 @@ def test_a_feature_that_never_varies_is_ignored() -> None:
     probe = fit_ridge(features, features[:, :1], alpha=1e-9)
     assert probe(features).isfinite().all()
     torch.testing.assert_close(probe(features), features[:, :1], atol=1e-6, rtol=0)
+
+
+def test_mlp_reads_what_no_linear_probe_can() -> None:
+    features = draw(600, 3, seed=0)
+    targets = torch.stack((features[:, 0] ** 2, torch.full((600,), 7.0)), dim=1) * 10
+    held_out = {"validation_features": features[300:], "validation_targets": targets[300:]}
+    linear = fit_probe(features[:300], targets[:300], **held_out)
+    before = torch.get_rng_state()
+    with torch.inference_mode():  # as an evaluation runs
+        mlp = fit_mlp(features[:300], targets[:300], **held_out, steps=200, seed=0)
+        again = fit_mlp(features[:300], targets[:300], **held_out, steps=200, seed=0)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(mlp(features), again(features))
+    assert float(r2_score(linear(features[300:]), targets[300:])) < 0.1
+    assert float(r2_score(mlp(features[300:]), targets[300:])) > 0.8
+    torch.testing.assert_close(mlp(features)[:, 1], targets[:, 1], atol=1.0, rtol=0)
+
+
+def test_mlp_keeps_the_weights_that_generalise() -> None:
+    features, targets = draw(40, 16, seed=0), draw(40, 1, seed=1)
+    held_out = {
+        "validation_features": draw(400, 16, seed=2),
+        "validation_targets": draw(400, 1, seed=3),
+    }
+    mlp = fit_mlp(features, targets, **held_out, steps=400, seed=0)
+    assert float(r2_score(mlp(features), targets)) < 0.9, "it stopped before it knew them by heart"
+    assert (
+        float(r2_score(mlp(held_out["validation_features"]), held_out["validation_targets"])) > -0.1
+    )
 
 
 def test_r2_of_the_mean_is_zero_and_of_the_truth_one() -> None:

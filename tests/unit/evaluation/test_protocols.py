@@ -118,6 +118,9 @@ def test_probes_find_what_the_code_holds_and_nothing_else(world) -> None:
             val_clips=clips(200, "val"),
             test_clips=clips(300, "test"),
             frame_stride=1,
+            codes=["z_dyn", "z_pose", "z_id"],
+            mlp_steps=0,
+            seed=0,
             batch_size=64,
             **world.arguments,
         )
@@ -130,7 +133,47 @@ def test_probes_find_what_the_code_holds_and_nothing_else(world) -> None:
         row = rows[f"probe/z_dyn/{factor}_r2"]
         assert row.value < 0.2 and row.higher_is_better is False
     assert "probe/z_dyn/identity_r2" in rows
-    assert "24 people" in rows["probe/z_dyn/identity_accuracy"].note
+    row = rows["probe/z_dyn/identity_accuracy"]
+    assert row.control == pytest.approx(1 / 24) and "24 people" in row.control_name
+    assert "random weights" in row.note
+    assert rows["probe/z_id/identity_accuracy"].higher_is_better
+    for factor in ("yaw", "pitch", "roll"):
+        assert rows[f"probe/z_pose/{factor}_r2"].value == pytest.approx(1.0, abs=1e-3)
+        assert rows[f"probe/z_pose/{factor}_r2"].higher_is_better
+    assert not any("mlp" in name or "from" in name for name in rows)
+
+
+def test_mlp_probes_and_the_way_back_stand_beside_the_linear_ones(world) -> None:
+    clips = [world.make_clip(person=index, seed=index, num_frames=24) for index in range(8)]
+
+    def run(codes: list[str]):
+        return by_name(
+            probes(
+                autoencoder=world.oracle,
+                random_autoencoder=world.noise,
+                train_clips=clips,
+                val_clips=clips[:2],
+                test_clips=clips,
+                frame_stride=1,
+                codes=codes,
+                mlp_steps=20,
+                seed=0,
+                batch_size=64,
+                **world.arguments,
+            )
+        )
+
+    rows = run(["z_dyn", "z_pose"])
+    for code in ("z_dyn", "z_pose"):
+        for name in ("yaw", "gaze", "identity", "from_pose", "from_expression"):
+            assert {f"probe/{code}/{name}_r2", f"probe/{code}/{name}_mlp_r2"} <= set(rows)
+    assert rows["probe/z_pose/yaw_mlp_r2"].value > 0.5
+    assert rows["probe/z_dyn/from_expression_r2"].value > 0.99
+    assert rows["probe/z_dyn/from_expression_mlp_r2"].higher_is_better
+    assert rows["probe/z_dyn/from_pose_r2"].higher_is_better is False
+    assert rows["probe/z_dyn/yaw_mlp_r2"] == run(["z_dyn"])["probe/z_dyn/yaw_mlp_r2"]
+    with pytest.raises(InputError, match="probe_codes"):
+        run(["z_dyn", "z_dny"])
 
 
 def test_random_twin_differs_and_leaves_the_global_generator_alone() -> None:

@@ -42,6 +42,8 @@ def make_row(**changes) -> ResultRow:
         ("above_control_by", 4.0, 23.9, 20.0, False),
         ("at_least", 0.5, 0.5, 0.0, True),
         ("at_most", 5.0, 5.1, 0.0, False),
+        ("at_most_times_control", 2.0, 0.08, 0.04, True),
+        ("at_most_times_control", 2.0, 0.09, 0.04, False),
         ("control_within", 0.15, 0.9, -0.15, True),
         ("control_within", 0.15, 0.9, 0.16, False),
         ("times_control", 5.0, 0.5, 0.1, True),

@@ -37,6 +37,25 @@ class ClipCorrelation(ClipMean):
             self.add_value(pearson(result, target))
 
 
+class VectorCorrelation(ClipMean):
+    """Mean over clips of r = sum <x, y> / sqrt(sum |x|^2 sum |y|^2) of centred vectors.
+
+    Pearson's r for several components at once, each with the weight of its own spread; range -1
+    to 1, higher is better. A constant result counts as 0, a constant target is left out.
+    """
+
+    higher_is_better = True
+
+    def update(self, result: Tensor, target: Tensor) -> None:
+        """Adds one clip: two series `t d`."""
+        x = result.double() - result.double().mean(dim=0)
+        y = target.double() - target.double().mean(dim=0)
+        if is_constant(y):
+            return
+        size = x.norm() * y.norm()
+        self.add_value((x * y).sum() / size if size > 0 else torch.zeros(()))
+
+
 class PooledCorrelation(ClipMetric):
     """Pearson's r of all frames of all clips together; range -1 to 1, higher is better.
 

@@ -1,8 +1,10 @@
 """The report's tables as Markdown."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from vasa.evaluation.report.leakage import matrix_markdown
 from vasa.evaluation.report.tables import grouped, markdown_table
 from vasa.evaluation.results import ResultRow
 
@@ -12,12 +14,15 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     return lines + ["| " + " | ".join(str(word) for word in row) + " |" for row in rows]
 
 
-def markdown_page(rows: Sequence[ResultRow], facts: dict[str, Any]) -> str:
+def markdown_page(
+    rows: Sequence[ResultRow], facts: dict[str, Any], *, leakage_picture: Path | None = None
+) -> str:
     """The tables, what was run and the caveats.
 
     Args:
         rows: the results.
         facts: of `page_facts`.
+        leakage_picture: the heat map, from the page's folder.
     """
     evaluation = facts["evaluation"]
     lines = [
@@ -33,6 +38,12 @@ def markdown_page(rows: Sequence[ResultRow], facts: dict[str, Any]) -> str:
         lines += ["", f"## {title}", "", *([text, ""] if text else []), markdown_table(group)]
         if notes := [f"- `{row.metric}`: {row.note}" for row in group if row.note]:
             lines += ["", *notes]
+    if found := matrix_markdown(rows):
+        lines += ["", "## Leakage matrices", ""]
+        lines += ["`value (control)`; * is the error of a change that should arrive."]
+        if leakage_picture is not None:
+            lines += ["", f"![Leakage matrices]({leakage_picture.as_posix()})"]
+        lines += found
     lines += ["", "## What was run", ""]
     if facts["runs"]:
         header = ("name", "steps", "time", "seed", "commit", "machine", "status")

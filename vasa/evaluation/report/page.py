@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from vasa.evaluation.report.curves import curves_svg
+from vasa.evaluation.report.leakage import PICTURE, matrix_facts
 from vasa.evaluation.report.markdown import markdown_page
 from vasa.evaluation.report.runs import RunRecord, read_run
 from vasa.evaluation.report.summary import caveats, experts_used, headlines
@@ -28,6 +30,10 @@ CAPTIONS = {
     "ones at the same times (two rows a clip).",
     "5_mouth_opening": "Mouth opening over time: truth of the audio, and re-measured from the "
     "generated frames.",
+    "6_leakage": "Leakage: the factor on the left was changed alone, the one below was measured "
+    "again after one code was swapped. Boxes: what should arrive, as the error of its arrival.",
+    "7_counterfactuals": "A held-out person with one factor changed (second column), and each code "
+    "of that picture alone in the first one. Only the code that should carry it should change it.",
 }
 
 
@@ -118,6 +124,7 @@ def page_facts(
             {"title": title, "text": text, "rows": [cells(row) for row in group]}
             for title, text, group in grouped(rows)
         ],
+        "matrices": matrix_facts(rows),
         "videos": _figures(results.parent / "eval" / "videos", "mp4"),
         "sheets": _figures(results.parent / "eval" / "sheets", "png"),
         "runs": [_run_facts(run) for run in runs],
@@ -150,7 +157,9 @@ def write_report(*, runs: Sequence[Path], results: Path, output: Path) -> Path:
     output.parent.mkdir(parents=True, exist_ok=True)
     _replace(output, environment.get_template("report.html.j2").render(**facts))
     markdown = output.with_suffix(".md")
-    _replace(markdown, markdown_page(rows, facts))
+    picture = results.parent / "eval" / "sheets" / PICTURE
+    picture = Path(os.path.relpath(picture, output.parent)) if picture.is_file() else None
+    _replace(markdown, markdown_page(rows, facts, leakage_picture=picture))
     return markdown
 
 

@@ -44,6 +44,12 @@ def caveats(rows: Sequence[ResultRow]) -> list[str]:
             + ", ".join(weak)
             + ". Re-measured numbers of these factors say little."
         )
+    floors = [row for row in rows if row.metric == "disentanglement/expert_pose_error_deg"]
+    if floors:
+        found.append(
+            f"On the rendered pictures themselves the measuring expert errs by "
+            f"{cells(floors[0]).value} degrees; disentanglement/pose_error_deg holds that too."
+        )
     if any(row.metric.startswith("sync/") for row in rows):
         found.append(
             "S_C and S_D come from the project's own SyncNet, trained on the same training split "

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vasa.evaluation.report.leakage import is_cell
 from vasa.evaluation.results import ResultRow
 
 GROUPS: tuple[tuple[str, str, str], ...] = (
@@ -27,10 +28,18 @@ GROUPS: tuple[tuple[str, str, str], ...] = (
         "part and leave the other alone?",
     ),
     (
+        "disentanglement",
+        "Disentanglement",
+        "Held-out people drawn in states whose factors are independent, and again with one factor "
+        "changed. One code of the changed picture is swapped into the other; leakage is what moves "
+        "and should not, in units of the measured factor's own change: 0 is none, 1 is as much as "
+        "if that factor itself had been changed.",
+    ),
+    (
         "probe",
-        "Linear probes of the dynamics code",
-        "Ridge regression from z_dyn to ground truth, scored on held-out people. Mouth, blink and "
-        "gaze should be readable (R2 high); pose and person should not (R2 low).",
+        "Probes of the codes",
+        "Regression from a code to ground truth, scored on held-out people. z_dyn should tell "
+        "mouth, blink and gaze (R2 high), and neither pose nor person (R2 low).",
     ),
     (
         "generated",
@@ -59,6 +68,10 @@ HEADLINES: dict[str, str] = {
     "cross_reenactment/pose_error": "Cross-reenactment pose error",
     "cross_reenactment/mouth_correlation": "Cross-reenactment mouth",
     "cross_reenactment/identity_similarity": "Cross-reenactment identity",
+    "disentanglement/pose_error_deg": "Independent states: pose error",
+    "disentanglement/mouth_correlation": "Independent states: mouth",
+    "disentanglement/gaze_correlation": "Independent states: gaze",
+    "disentanglement/leakage_mean": "Mean leakage",
     "generated/mouth_correlation": "Talking video: mouth with audio",
     "sync/real_offset_accuracy": "SyncNet finds the true offset",
     "sync/generated_confidence": "SyncNet confidence, generated",
@@ -124,7 +137,11 @@ def cells(row: ResultRow) -> RowCells:
 
 
 def grouped(rows: Sequence[ResultRow]) -> list[tuple[str, str, list[ResultRow]]]:
-    """Title, explanation and rows of each group that has rows; the unknown come last."""
+    """Title, explanation and rows of each group that has rows; the unknown come last.
+
+    Cells of matrices are left to `matrix_facts`.
+    """
+    rows = [row for row in rows if not is_cell(row)]
     found = [
         (title, text, [row for row in rows if row.metric.split("/")[0] == prefix])
         for prefix, title, text in GROUPS
@@ -137,7 +154,8 @@ def grouped(rows: Sequence[ResultRow]) -> list[tuple[str, str, list[ResultRow]]]
 
 
 def console_table(rows: Sequence[ResultRow]) -> str:
-    """Metric, value, control and verdict of every row in aligned columns."""
+    """Metric, value, control and verdict of every row in aligned columns; no cells of matrices."""
+    rows = [row for row in rows if not is_cell(row)]
     lines = [("metric", "value", "unit", "control", "", "n")]
     for row in rows:
         cell = cells(row)

@@ -1,0 +1,189 @@
+"""Pictures that differ in one factor alone, with the truth of each: what leakage is measured on.
+
+A clip of a set shows factors that go together (a head that turns while its mouth speaks). Here a
+person is drawn in states whose factors are independent, and again in the same state with a single
+factor changed, so that whatever else moves in a network's answer is the network's.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.synth.clip import LICENCE, PERSON_OFFSET, SOURCE, ClipSpec
+from data_prep.synth.identity import Identity, sample_identity
+from data_prep.synth.landmarks import landmarks
+from data_prep.synth.render import Renderer
+from data_prep.synth.state import EMOTIONS, FaceState, mouth_truth
+from vasa.data.schema import SAMPLES_PER_FRAME, FaceClip, FaceLabels
+from vasa.types import InputError
+
+FACTORS = ("identity", "yaw", "pitch", "roll", "mouth", "blink", "gaze", "brows", "emotion")
+_ANGLES = {"yaw": 0, "pitch": 1, "roll": 2}
+_RANGE_DEG = (22.0, 12.0, 9.0)  # of yaw, pitch, roll: inside of what the set shows
+_STEP_DEG = ((12.0, 20.0), (7.0, 12.0), (6.0, 9.0))
+
+
+def draw_state(rng: np.random.Generator, *, is_open: bool) -> FaceState:
+    """A state whose factors are independent of each other.
+
+    Args:
+        rng: the person's own generator.
+        is_open: keeps the eyes open; otherwise a fifth of the states close them.
+    """
+    lean = np.deg2rad(_RANGE_DEG)
+    place = rng.uniform([-0.04, 0.0, -0.04], [0.04, 0.06, 0.04])
+    blink = rng.uniform(0.5, 1.0) if rng.uniform() < 0.2 else rng.uniform(0.0, 0.1)
+    return FaceState(
+        pose=np.concatenate([rng.uniform(-lean, lean), place]).astype(np.float32),
+        opening=float(rng.uniform(0.0, 0.28)),
+        stretch=float(rng.uniform(0.9, 1.1)),
+        rounding=float(rng.uniform(0.0, 0.5)),
+        gaze=rng.uniform([-0.45, -0.20], [0.45, 0.22]).astype(np.float32),
+        blink=0.0 if is_open else float(blink),
+        brow_raise=float(rng.uniform(-0.5, 0.8)),
+        brow_frown=float(rng.uniform(0.0, 0.6)),
+        emotion=_emotion(rng, feeling=int(rng.integers(len(EMOTIONS)))),
+    )
+
+
+def _emotion(rng: np.random.Generator, *, feeling: int) -> np.ndarray:
+    weights = np.zeros(len(EMOTIONS), np.float32)
+    weights[feeling] = strength = rng.uniform(0.5, 0.9)
+    weights[0] += 1.0 - strength
+    return weights
+
+
+def _away(rng: np.random.Generator, *, value: float, low: float, high: float, middle: float = 0.0):
+    """`value`, moved by `low` to `high` towards and past the middle of its range."""
+    return value - np.copysign(rng.uniform(low, high), value - middle)
+
+
+def change(rng: np.random.Generator, state: FaceState, *, factor: str) -> FaceState:
+    """The state with one factor changed by a good part of its range; identity is not of it."""
+    if factor in _ANGLES:
+        column = _ANGLES[factor]
+        low, high = np.deg2rad(_STEP_DEG[column])
+        pose = state.pose.copy()
+        pose[column] = _away(rng, value=pose[column], low=low, high=high)
+        return replace(state, pose=pose)
+    if factor == "mouth":
+        opening = _away(rng, value=state.opening, low=0.12, high=0.2, middle=0.14)
+        return replace(state, opening=float(np.clip(opening, 0.0, 0.3)))
+    if factor == "blink":
+        return replace(state, blink=float(rng.uniform(0.6, 0.8)))
+    if factor == "gaze":
+        theta = _away(rng, value=state.gaze[0], low=0.3, high=0.5)
+        phi = _away(rng, value=state.gaze[1], low=0.12, high=0.22)
+        return replace(state, gaze=np.array([theta, phi], np.float32))
+    if factor == "brows":
+        raised = _away(rng, value=state.brow_raise, low=0.6, high=0.9, middle=0.15)
+        frown = _away(rng, value=state.brow_frown, low=0.3, high=0.5, middle=0.3)
+        return replace(state, brow_raise=float(raised), brow_frown=float(np.clip(frown, 0.0, 1.0)))
+    assert factor == "emotion", f"no change of {factor!r}"
+    feeling = int(np.argmax(state.emotion[1:])) + 1
+    other = (feeling + int(rng.integers(1, len(EMOTIONS) - 1)) - 1) % (len(EMOTIONS) - 1) + 1
+    return replace(state, emotion=_emotion(rng, feeling=other))
+
+
+def counterfactual_clip(
+    *, seed: int, person: int, size: int, num_states: int, num_bases: int
+) -> FaceClip:
+    """One held-out person's independent states, and bases with each factor changed alone.
+
+    `extra["changed"]` says for each frame `state`, `base`, or the factor in which it differs from
+    the frame `extra["base"]` (-1 for states). Where identity is changed, the next person stands in
+    the base's state.
+
+    Args:
+        seed: of the set that the person belongs to.
+        person: number within the test split.
+        size: picture's height and width (px).
+        num_states: independent states.
+        num_bases: states that factors are changed in.
+    """
+    spec = ClipSpec(split="test", person=person, clip=0, size=size, seconds=1.0, seed=seed)
+    rng = spec.generator(7)
+    who = spec.identity()
+    other = sample_identity(seed=seed, person=PERSON_OFFSET["test"] + person + 1)
+    faces = [(who, draw_state(rng, is_open=False)) for _ in range(num_states)]
+    changed, base_of = ["state"] * num_states, [-1] * num_states
+    for _ in range(num_bases):
+        base, at = draw_state(rng, is_open=True), len(faces)
+        faces.append((who, base))
+        for factor in FACTORS:
+            if factor == "identity":
+                faces.append((other, base))
+            else:
+                faces.append((who, change(rng, base, factor=factor)))
+        changed += ["base", *FACTORS]
+        base_of += [at] * (1 + len(FACTORS))
+    frames, labels = _draw(faces, size=size)
+    return FaceClip(
+        key=f"{spec.speaker}/counterfactuals/000",
+        speaker=spec.speaker,
+        split=spec.split,
+        source=SOURCE,
+        licence=LICENCE,
+        frames=frames,
+        audio=np.zeros(len(frames) * SAMPLES_PER_FRAME, np.float32),
+        labels=labels,
+        extra={"changed": changed, "base": base_of},
+    )
+
+
+def _draw(faces: list[tuple[Identity, FaceState]], *, size: int) -> tuple[np.ndarray, FaceLabels]:
+    renderers: dict[int, Renderer] = {}
+    frames, points = [], []
+    for who, state in faces:
+        if id(who) not in renderers:
+            renderers[id(who)] = Renderer(who=who, size=size)
+        renderer = renderers[id(who)]
+        frames.append(renderer.render(state).image)
+        points.append(landmarks(who=who, tables=renderer.tables, state=state, size=size))
+    states = [state for _, state in faces]
+    count = len(faces)
+    return np.stack(frames), FaceLabels(
+        landmarks=np.stack(points),
+        pose=np.stack([state.pose for state in states]),
+        gaze=np.stack([state.gaze for state in states]),
+        blink=np.array([state.blink for state in states], np.float32),
+        emotion=np.stack([state.emotion for state in states]),
+        quality=np.ones(count, np.float32),
+        valid=np.ones(count, bool),
+        mouth=np.stack([mouth_truth(who, state) for who, state in faces]),
+    )
+
+
+def counterfactual_source(data: Path) -> Callable[[int, int, int], list[FaceClip]]:
+    """Draws counterfactuals of held-out people of a synthetic set, when they are asked for.
+
+    Args:
+        data: folder of the set; its `config.json` names seed and size.
+
+    Returns:
+        From the numbers of people, states and bases to a clip a person.
+    """
+
+    def draw(num_people: int, num_states: int, num_bases: int) -> list[FaceClip]:
+        path = Path(data) / "config.json"
+        config = json.loads(path.read_text()) if path.is_file() else {}
+        if not str(config.get("version", "")).startswith("synth-"):
+            raise InputError(
+                f"expected a set of `vasa synth` at {data}, whose factors can be changed one at a "
+                "time; give one as data=, or leave the protocol disentanglement out"
+            )
+        return [
+            counterfactual_clip(
+                seed=config["seed"],
+                person=person,
+                size=config["size"],
+                num_states=num_states,
+                num_bases=num_bases,
+            )
+            for person in range(num_people)
+        ]
+
+    return draw
