@@ -299,6 +299,7 @@ def _sync_measures(placed: Placement) -> dict[str, float]:
     return {
         "sync_offset_frames": float(placed.result.offset_frames),
         "sync_confidence": placed.result.confidence,
+        "sound_shift_frames": float(placed.shift_frames),
     }
 
 

@@ -11,7 +11,7 @@ from data_prep.track import to_images
 from vasa.data.controls import head_distance, main_gaze, mean_emotion
 from vasa.data.schema import EMOTIONS, FaceLabels
 from vasa.pretrained.emotion import EmotionNet
-from vasa.pretrained.face_shape import blink_amount, gaze_angles, mouth_shape
+from vasa.pretrained.face_shape import blink_amount, gaze_angles, held_while_shut, mouth_shape
 from vasa.pretrained.head_pose import fit_head
 from vasa.pretrained.landmarks import Blendshapes
 
@@ -52,11 +52,13 @@ def face_labels(
     fit = fit_head(points)
     centre = torch.tensor(crop.centre).expand(num, 2)
     pose = fit.pose(centre=centre, side=torch.full((num,), crop.side))
+    blink = blink_amount(blendshapes(points))
+    gaze = held_while_shut(gaze_angles(fit.to_head(points)), blink)
     return FaceLabels(
         landmarks=backend(frames, in_crop),
         pose=pose.numpy().astype(np.float32),
-        gaze=gaze_angles(fit.to_head(points)).numpy().astype(np.float32),
-        blink=blink_amount(blendshapes(points)).numpy().astype(np.float32),
+        gaze=gaze.numpy().astype(np.float32),
+        blink=blink.numpy().astype(np.float32),
         emotion=_emotion(frames, torch.from_numpy(in_crop), emotion, every=emotion_every),
         quality=sharpness(frames).astype(np.float32),
         valid=valid.astype(bool),

@@ -80,5 +80,6 @@ class SyncCheck:
             detail = f"S_C {result.confidence:.3f}, best at {offset:+d} frames"
             raise Dropped(Reason.UNSURE_SYNC, detail)
         if abs(offset) > rule.max_offset_frames:
-            raise Dropped(Reason.OUT_OF_SYNC, f"the sound is {offset:+d} frames late")
+            side = "late" if offset > 0 else "early"
+            raise Dropped(Reason.OUT_OF_SYNC, f"the sound is {abs(offset)} frames {side}")
         return Placement(result=result, shift_frames=offset if rule.rule == "shift" else 0)

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vasa.pretrained.expert import FrozenExpert
-from vasa.pretrained.face_shape import blink_amount, gaze_angles, mouth_shape
+from vasa.pretrained.face_shape import blink_amount, gaze_angles, level_while_shut, mouth_shape
 from vasa.pretrained.head_pose import fit_head
 from vasa.pretrained.identity import DlibIdentity, FaceResIdentity
 from vasa.pretrained.landmarks import Blendshapes, FaceLandmarker, landmark_squares
@@ -70,12 +70,13 @@ class FaceMeasure(nn.Module):
         points, presence = self.landmarks(image)
         fit = fit_head(points)
         centre = points.new_tensor([[width / 2, height / 2]]).expand(num, 2)
+        blink = blink_amount(self._blendshapes(points))
         return FaceMeasurements(
             identity=F.normalize(self._identity(image, points), dim=-1),
             pose=fit.pose(centre=centre, side=points.new_full((num,), float(width))),
             mouth=mouth_shape(points),
-            gaze=gaze_angles(fit.to_head(points)),
-            blink=blink_amount(self._blendshapes(points)),
+            gaze=level_while_shut(gaze_angles(fit.to_head(points)), blink),
+            blink=blink,
             presence=presence,
         )
 
