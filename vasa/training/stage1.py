@@ -1,68 +1,25 @@
-"""Stage 1: a batch of frame pairs through the face autoencoder and its losses (VASA-1 sec. 3.1)."""
+"""Stage 1's training: generator and adversary, a step each on a batch of frame pairs."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, cast
 
-import lightning
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
-from vasa.data.augment import colour_jitter, smooth_flow
-from vasa.data.order import step_generator
-from vasa.losses.adversarial import discriminator_hinge_loss, generator_hinge_loss
-from vasa.losses.bottleneck import bottleneck_loss
-from vasa.losses.cross_identity import cross_identity_loss
-from vasa.losses.dynamics_cycle import CycleCodes, dynamics_cycle_loss
-from vasa.losses.feature_matching import feature_matching_loss
-from vasa.losses.foreground import head_weights
-from vasa.losses.gaze_features import gaze_feature_loss
-from vasa.losses.motion_transfer import MotionTarget, dynamics_loss, motion_transfer_loss
-from vasa.losses.perceptual import Features, perceptual_loss
-from vasa.losses.pose import POSE_UNITS, landmark_loss, pose_loss
-from vasa.losses.reconstruction import reconstruction_loss, squared_error_loss
-from vasa.losses.regions import region_weights
-from vasa.losses.transfer_consistency import transfer_consistency_loss
-from vasa.losses.warp_field import warp_magnitude_loss, warp_smoothness_loss
-from vasa.models.checkpoint import load_model
+from vasa.losses.adversarial import discriminator_hinge_loss
 from vasa.models.face_autoencoder import FaceAutoencoder
-from vasa.pretrained.perceptual import make_perceptual
 from vasa.training.optimisation import adamw_cosine
-from vasa.training.ranks import share_of
+from vasa.training.stage1_losses import Stage1Losses, Stage1Result
 from vasa.training.stage1_settings import (
     AdversarySettings,
     DriverAugmentation,
     ForegroundSettings,
     Stage1Weights,
 )
-from vasa.types import FaceLatents, InputError
-
-CYCLE_SCALE, CYCLE_MARGIN = 5.0, 0.2  # MegaPortraits sec. 3.1
-EYE_CROP_PX = 32
-EYE_REACH = 0.35
-"""Half side of an eye's crop, over the distance of the outer eye corners."""
+from vasa.types import InputError
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stage1Result:
-    """What a batch gave.
-
-    Attributes:
-        terms: every loss, unweighted.
-        result: drawn drivers `b 3 h w`; None while the encoders learn alone.
-        target: the drivers themselves.
-        foreground: weights of their pixels, `b 1 h w`; None for none.
-    """
-
-    terms: dict[str, Tensor]
-    result: Tensor | None = None
-    target: Tensor | None = None
-    foreground: Tensor | None = None
-
-
-class Stage1Module(lightning.LightningModule):
+class Stage1Module(Stage1Losses):
     """Trains the face autoencoder on pairs of frames of one video and on neighbours' motion.
 
     Args:
@@ -70,15 +27,6 @@ class Stage1Module(lightning.LightningModule):
         expert: run folder of the face expert that the losses look through.
         weights: weights of the losses.
         augmentation: of the dynamics encoder's view.
-        lr: highest learning rate.
-        final_lr: last learning rate.
-        weight_decay: of AdamW.
-        betas: of AdamW.
-        warmup_steps: steps of linear warm-up.
-        num_steps: steps in all.
-        transfer_share: share of the batch that goes through the transfer and cross-identity terms.
-        encoder_steps: steps at the start in which only the motion encoders learn, from labels;
-            they cost a tenth of the others. (MegaPortraits takes its pose network trained.)
         perceptual: network of the perceptual distance: `face_expert`, `squeezenet` or `vgg19`.
         perceptual_weights: its file, where it is not found by its name.
         discriminator: the adversary; None for none.
@@ -88,6 +36,15 @@ class Stage1Module(lightning.LightningModule):
         micro_batches: parts that a batch is taken through the networks in, one after another, to
             save memory; losses on pairs of people pair those of one part.
         log_unused_every: steps between looks at losses of weight 0.
+        lr: highest learning rate.
+        final_lr: last learning rate.
+        weight_decay: of AdamW.
+        betas: of AdamW.
+        warmup_steps: steps of linear warm-up.
+        num_steps: steps in all.
+        transfer_share: share of the batch that goes through the transfer and cross-identity terms.
+        encoder_steps: steps at the start in which only the motion encoders learn, from labels;
+            they cost a tenth of the others. (MegaPortraits takes its pose network trained.)
         seed: of the augmentation.
     """
 
@@ -117,16 +74,21 @@ class Stage1Module(lightning.LightningModule):
         seed: int,
     ) -> None:
         super().__init__()
-        self.automatic_optimization = False
         self.model = model
         self.discriminator = discriminator
         self.adversary = adversary
         self.foreground = foreground
-        self.gradient_clip = gradient_clip
-        self.micro_batches = micro_batches
         self.log_unused_every = log_unused_every
         self.weights = weights
         self.augmentation = augmentation
+        self.transfer_share = transfer_share
+        self.encoder_steps = encoder_steps
+        self.readout = nn.Linear(model.z_dyn_dim, 5)
+        self.seed = seed
+        self.take_frozen(expert, perceptual=perceptual, perceptual_weights=perceptual_weights)
+        self.automatic_optimization = False
+        self.gradient_clip = gradient_clip
+        self.micro_batches = micro_batches
         self.optimisation = {
             "lr": lr,
             "final_lr": final_lr,
@@ -135,31 +97,6 @@ class Stage1Module(lightning.LightningModule):
             "warmup_steps": warmup_steps,
             "num_steps": num_steps,
         }
-        self.transfer_share = transfer_share
-        self.encoder_steps = encoder_steps
-        self.readout = nn.Linear(model.z_dyn_dim, 5)
-        self.seed = seed
-        # In a list, so that neither optimiser nor checkpoint nor EMA sees the frozen network.
-        self._frozen: list[nn.Module] = [load_model(Path(expert) / "model").requires_grad_(False)]
-        self._perceptual: Features | None = None
-        if perceptual != "face_expert":
-            self._perceptual = make_perceptual(perceptual, perceptual_weights)
-
-    @property
-    def expert(self) -> nn.Module:
-        """The frozen network that perceptual and measured losses look through."""
-        return self._frozen[0]
-
-    def on_fit_start(self) -> None:
-        """Take the frozen network along to the device."""
-        self._frozen[0] = self._frozen[0].to(self.device)
-
-    @property
-    def features(self) -> Features:
-        """Features of the perceptual distance."""
-        if self._perceptual is not None:
-            return self._perceptual
-        return cast(Features, self.expert.features)
 
     def configure_optimizers(self) -> list[OptimizerLRSchedulerConfig]:
         """AdamW with warm-up and cosine decay, one for the generator and one for the adversary."""
@@ -193,7 +130,7 @@ class Stage1Module(lightning.LightningModule):
         optimizers[0].step()
         schedules[0].step()
         values = _means([{**found.terms, "loss": loss} for loss, found in done])
-        if self._plays(step):
+        if self.plays(step):
             values |= self._adversary_step(optimizers[1], [found for _, found in done])
             schedules[1].step()
         # all at once: logging between the optimisers' hooks makes Lightning forget what came first
@@ -203,11 +140,6 @@ class Stage1Module(lightning.LightningModule):
         """Clip; Lightning leaves that to modules that step by themselves."""
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         torch.nn.utils.clip_grad_norm_(parameters, self.gradient_clip)
-
-    def _plays(self, step: int) -> bool:
-        """Whether the adversary takes part at this step."""
-        first = max(self.adversary.start_step, self.encoder_steps)
-        return self.discriminator is not None and step >= first
 
     def _adversary_step(self, optimizer: Any, done: list[Stage1Result]) -> dict[str, Tensor]:
         assert self.discriminator is not None
@@ -225,243 +157,6 @@ class Stage1Module(lightning.LightningModule):
             losses.append({"discriminator": loss.detach()})
         optimizer.step()
         return _means(losses)
-
-    def _looked_at(self, step: int, **terms: Callable[[], Tensor]) -> dict[str, Tensor]:
-        """Terms of weight 0 are only looked at, now and then, without gradients."""
-        found = {}
-        for name, term in terms.items():
-            if getattr(self.weights, name) > 0:
-                found[name] = term()
-            elif step % self.log_unused_every == 0:
-                with torch.no_grad():
-                    found[name] = term()
-        return found
-
-    def losses(self, batch: dict[str, Tensor], step: int, *, part: int = 0) -> Stage1Result:
-        """Every loss of a batch, unweighted, and the pictures drawn for it.
-
-        Args:
-            batch: of `FaceDataModule`: frame 0 is the source i, frame 1 the driver j.
-            step: decides the augmentation.
-            part: of the step's batch, which decides it too.
-        """
-        people = len(batch["image"])
-        flat = {
-            name: value.transpose(0, 1).flatten(0, 1)
-            for name, value in batch.items()
-            if name != "speaker"
-        }  # all sources, then all drivers
-        image = flat["image"].float() / 255
-        valid = flat["valid"].float()
-        landmarks, z_pose, code, z_dyn = self._motion_for_training(flat, image, step, part)
-        motion_terms = {
-            "pose": pose_loss(z_pose, flat["pose"], valid),
-            "landmarks": landmark_loss(landmarks, flat["landmarks"], valid),
-            "dynamics": dynamics_loss(self.readout(z_dyn), _face_target(flat, slice(None))),
-            "bottleneck": bottleneck_loss(code, sigma=self.augmentation.code_noise),
-        }
-        if step < self.encoder_steps:
-            return Stage1Result(terms=motion_terms)
-
-        # The driver's appearance is needed where the transfer terms are taken, on some people.
-        some = max(2, round(people * self.transfer_share))
-        rows = people + some
-        z_id = self.model.identity(image[:rows]).float()
-        latents = FaceLatents(
-            app_volume=self.model.canonical_volume(
-                image[:rows], z_id=z_id, z_pose=z_pose[:rows], z_dyn=z_dyn[:rows]
-            ),
-            z_id=z_id,
-            z_pose=z_pose,
-            z_dyn=z_dyn,
-        )
-        result = self.model.decode(
-            FaceLatents(
-                app_volume=latents.app_volume[:people],
-                z_id=z_id[:people],
-                z_pose=z_pose[people:],
-                z_dyn=z_dyn[people:],
-            )
-        )
-        target = image[people:]
-        driver_landmarks = flat["landmarks"][people:]
-        foreground = self._foreground(driver_landmarks, image.shape[-1], flat["valid"][people:])
-        pixel_weights = region_weights(
-            driver_landmarks, image.shape[-1], mouth=self.weights.mouth, eyes=self.weights.eyes
-        )
-        if foreground is not None:
-            pixel_weights = pixel_weights * foreground
-            pixel_weights = pixel_weights / pixel_weights.mean(dim=(1, 2, 3), keepdim=True)
-        terms = {
-            "reconstruction": reconstruction_loss(result, target, pixel_weights),
-            "squared": squared_error_loss(result, target, pixel_weights),
-            "perceptual": perceptual_loss(result, target, self.features, weights=foreground),
-            **motion_terms,
-            **self._transfer_terms(flat, image, latents, result, some, step),
-            **self._looked_at(
-                step,
-                face_features=lambda: perceptual_loss(
-                    result, target, self.expert.features, weights=foreground
-                ),
-                gaze_features=lambda: gaze_feature_loss(
-                    result,
-                    target,
-                    driver_landmarks,
-                    self.expert.features,
-                    crop_px=EYE_CROP_PX,
-                    reach=EYE_REACH,
-                ),
-                warp_size=lambda: warp_magnitude_loss(self._offsets(z_dyn[people:], z_id[:people])),
-                warp_roughness=lambda: warp_smoothness_loss(
-                    self._offsets(z_dyn[people:], z_id[:people])
-                ),
-            ),
-        }
-        if self._plays(step):
-            terms |= self._adversarial_terms(result, target, foreground)
-        return Stage1Result(terms=terms, result=result, target=target, foreground=foreground)
-
-    def _foreground(self, landmarks: Tensor, size: int, valid: Tensor) -> Tensor | None:
-        settings = self.foreground
-        if settings.floor >= 1:
-            return None
-        return head_weights(
-            landmarks,
-            size,
-            crown=settings.crown,
-            dilation=settings.dilation,
-            softness=settings.softness,
-            floor=settings.floor,
-            valid=valid,
-        )
-
-    def _offsets(self, z_dyn: Tensor, z_id: Tensor) -> Tensor:
-        """The driver's non-rigid offsets `b 3 d h w`."""
-        return self.model.warp_driver(z_dyn, z_id)[0]
-
-    def _adversarial_terms(
-        self, result: Tensor, target: Tensor, foreground: Tensor | None
-    ) -> dict[str, Tensor]:
-        assert self.discriminator is not None
-        fake = self.discriminator(result)
-        with torch.no_grad():
-            real = self.discriminator(target)
-        return {
-            "adversarial": generator_hinge_loss(fake.logits, weights=foreground),
-            "matching": feature_matching_loss(fake.features, real.features, weights=foreground),
-        }
-
-    def _transfer_terms(
-        self,
-        flat: dict[str, Tensor],
-        image: Tensor,
-        latents: FaceLatents,
-        result: Tensor,
-        some: int,
-        step: int,
-    ) -> dict[str, Tensor]:
-        """Terms on transfers, for the first `some` people; measured motion also on `result`.
-
-        The result's own motion is measured too: it is what a small mouth adds to a mean over
-        pixels too faintly.
-        """
-        people = len(image) // 2
-        i = torch.arange(some)
-        j = people + i
-        other = people + (i + 1) % people
-
-        appearance, posing, moving = (
-            torch.cat(rows) for rows in ((j, i, i), (i, i, other), (j, j, other))
-        )
-        transferred = self.model.decode(
-            FaceLatents(
-                app_volume=latents.app_volume[appearance],
-                z_id=latents.z_id[appearance],
-                z_pose=latents.z_pose[posing],
-                z_dyn=latents.z_dyn[moving],
-            )
-        )
-        posed, animated, crossed = transferred.chunk(3)
-        measured = self.expert(torch.cat((posed, crossed, result)))
-        with torch.no_grad():
-            source_embedding = self.expert(image[i]).identity
-        drivers = torch.arange(people, 2 * people)
-        target = replace(
-            _face_target(flat, torch.cat((j, other, drivers))),
-            pose=flat["pose"][torch.cat((i, other, drivers))],
-        )
-        return {
-            "consistency": transfer_consistency_loss(
-                posed, animated, self.features, perceptual_weight=1.0
-            ),
-            "cross_identity": cross_identity_loss(
-                measured.identity[some : 2 * some], source_embedding
-            ),
-            "transfer": motion_transfer_loss(measured, target),
-            **self._looked_at(
-                step,
-                cycle=lambda: self._cycle(result[other - people], crossed, latents, other, j),
-            ),
-        }
-
-    def _cycle(
-        self, result: Tensor, crossed: Tensor, latents: FaceLatents, driver: Tensor, other: Tensor
-    ) -> Tensor:
-        """The cycle loss on x_(s>d), x_(s*>d) of the drivers d and on other drivers d*."""
-        pose = latents.z_pose[driver]
-
-        def code(picture: Tensor) -> Tensor:
-            return self.model.dynamics(self.model.dynamics.view(picture, pose)).float()
-
-        codes = CycleCodes(
-            result=code(result),
-            cross_result=code(crossed),
-            driver=latents.z_dyn[driver],
-            other_driver=latents.z_dyn[other],
-        )
-        return dynamics_cycle_loss(codes, scale=CYCLE_SCALE, margin=CYCLE_MARGIN)
-
-    def _motion_for_training(
-        self, flat: dict[str, Tensor], image: Tensor, step: int, part: int
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Landmarks, pose, and dynamics as encoded and as used (with noise).
-
-        The dynamics encoder's view is augmented. While the encoders learn alone, it is placed by
-        the labels.
-        """
-        model, augmentation = self.model, self.augmentation
-        stream = f"driver-augmentation-{part}" if part else "driver-augmentation"
-        generator = step_generator(self.seed, step, stream)
-        share = share_of(self)
-        if share.count > 1 and len(image) < 4:
-            raise InputError(
-                f"expected two people or more a process, got {len(image) // 2}; losses pair "
-                "people of one process, so raise data.batch_size or lower module.micro_batches"
-            )
-
-        def normal(*shape: int) -> Tensor:
-            with share.drawing(groups=2):
-                return torch.randn(*shape, generator=generator).to(image)
-
-        landmarks = model.pose.landmarks(image)
-        z_pose = model.pose.pose(landmarks)
-        placed = z_pose.detach()
-        if step < self.encoder_steps:
-            placed = torch.where(flat["valid"][:, None], flat["pose"], placed)
-        units = torch.tensor(POSE_UNITS).to(image)
-        placed = placed + augmentation.pose_noise * units * normal(*z_pose.shape)
-        num_glimpses = len(model.dynamics.glimpses)
-        with share.drawing(groups=2):
-            flow = smooth_flow(
-                generator,
-                batch=len(image) * num_glimpses,
-                size=model.dynamics.glimpse_size,
-                knots=augmentation.flow_knots,
-                amplitude=augmentation.flow_amplitude,
-            ).unflatten(0, (len(image), num_glimpses))
-            coloured = colour_jitter(image, generator, strength=augmentation.colour)
-        code = model.dynamics(model.dynamics.view(coloured, placed, flow.to(image))).float()
-        return landmarks, z_pose, code, code + augmentation.code_noise * normal(*code.shape)
 
     @torch.no_grad()
     def sample_images(self) -> dict[str, Tensor]:
@@ -492,14 +187,3 @@ def _parts(batch: dict[str, Tensor], num: int) -> list[dict[str, Tensor]]:
         )
     chunks = {name: value.chunk(num) for name, value in batch.items()}
     return [{name: chunks[name][i] for name in batch} for i in range(num)]
-
-
-def _face_target(flat: dict[str, Tensor], rows: Tensor | slice) -> MotionTarget:
-    """Labels of some frames."""
-    return MotionTarget(
-        pose=flat["pose"][rows],
-        mouth=flat["mouth"][rows],
-        gaze=flat["gaze"][rows],
-        blink=flat["blink"][rows],
-        valid=flat["valid"][rows].float(),
-    )
