@@ -24,8 +24,10 @@ Where the definitions differ:
 - scale: one unit is half a steady crop around the template, or half the picture for the rendered
   head.
 - gaze: the label's phi is zero for a pupil 0.075 slits above the corners, the truth's on their
-  line; the label's eyeball has a radius of 0.4 slits, the rendered one about 0.55.
-- blink: a blendshape's activation against the share of the slit that is closed.
+  line; the label's eyeball has a radius of 0.4 slits sideways and 0.25 up and down, the rendered
+  one about 0.55.
+- blink: a blendshape's activation, stretched so that a shut eye reads 1, against the share of the
+  slit that is closed.
 - mouth: 3D distances of mesh points against the drawn distances in the head's plane; the corners of
   the drawn lips and eyes are not exactly where the network puts its points.
 - landmarks: the mesh points next to the 68 of iBUG against points of the drawn geometry; along the
