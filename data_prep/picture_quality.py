@@ -9,6 +9,7 @@ from data_prep.track import to_images
 SHARPNESS_HALF = 0.02
 """Root of the Laplacian's variance at which sharpness is 1/2."""
 BLOCK_PX = 8
+_FRAMES_AT_ONCE = 32
 
 
 def sharpness(frames: np.ndarray) -> np.ndarray:
@@ -17,9 +18,12 @@ def sharpness(frames: np.ndarray) -> np.ndarray:
     Args:
         frames: uint8 `t h w 3`, crops of one size; the measure depends on that size.
     """
-    grey = to_images(frames).mean(dim=1, keepdim=True)
     kernel = torch.tensor([[[[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]]]])
-    spread = F.conv2d(grey, kernel).std(dim=(1, 2, 3))
+    spreads = []
+    for start in range(0, len(frames), _FRAMES_AT_ONCE):  # a long clip in floats is gigabytes
+        grey = to_images(frames[start : start + _FRAMES_AT_ONCE]).mean(dim=1, keepdim=True)
+        spreads.append(F.conv2d(grey, kernel).std(dim=(1, 2, 3)))
+    spread = torch.cat(spreads)
     return (spread / (spread + SHARPNESS_HALF)).numpy()
 
 
