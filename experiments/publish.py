@@ -10,6 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from marks import put_between  # noqa: E402
+
 METRICS = (
     "self_reenactment/psnr",
     "self_reenactment/psnr_mouth",
@@ -28,7 +32,6 @@ METRICS = (
     "sync/generated_confidence",
     "sync/real_confidence",
 )
-BEGIN, END = "<!-- results -->\n", "<!-- /results -->"
 
 
 def _verdict(criterion: dict[str, Any]) -> str:
@@ -58,14 +61,9 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
 
 def publish(run: Path, readme: Path) -> None:
     """Replace what stands between the marks of `readme`."""
-    text = readme.read_text()
-    if BEGIN not in text or END not in text:
-        sys.exit(f"expected the lines {BEGIN.strip()!r} and {END!r} in {readme}, found none")
     records = [json.loads(line) for line in (run / "results.jsonl").read_text().splitlines()]
     rows = {record["metric"]: record for record in records}
-    before, rest = text.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
-    readme.write_text(before + BEGIN + table(rows) + END + after)
+    put_between(readme, "results", table(rows))
 
 
 if __name__ == "__main__":

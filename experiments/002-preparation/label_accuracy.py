@@ -52,7 +52,10 @@ from vasa.evaluation.metrics.clip_metric import bootstrap_interval
 from vasa.geometry.rotation import rotation_from_angles
 from vasa.training.run_folder import describe_environment
 
-BEGIN, END = "<!-- labels -->\n", "<!-- /labels -->"
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from marks import put_between  # noqa: E402
+
 NUM_RESAMPLES, SEED = 2000, 0
 PARTS = {
     "all 68": range(68),
@@ -410,11 +413,7 @@ def table(found: dict[str, Any]) -> str:
 
 def publish(found: dict[str, Any], readme: Path) -> None:
     """Replace what stands between the marks of `readme`."""
-    text = readme.read_text()
-    if BEGIN not in text or END not in text:
-        sys.exit(f"expected the lines {BEGIN.strip()!r} and {END!r} in {readme}, found none")
-    before, rest = text.split(BEGIN, 1)
-    readme.write_text(before + BEGIN + table(found) + END + rest.split(END, 1)[1])
+    put_between(readme, "labels", table(found))
 
 
 def main(words: list[str]) -> None:

@@ -32,13 +32,16 @@ from data_prep.index import SplitRule, find_clips
 from data_prep.settings import PrepSettings
 from data_prep.step_clock import StepClock
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from marks import put_between  # noqa: E402
+
 SIZE = 256
 PER_SPEAKER = 3
 INCLUDE = ("lrw_ar/*", "grid/*", "lrs3/*", "hdtf/*", "elospheres/*")
 """Sets as users have them; a folder of odd files would say more of its odd files."""
 VOXCELEB2_HOURS = 2_400
 """About, of the development and test parts together (VoxCeleb2, Chung et al. 2018, table 1)."""
-BEGIN, END = "<!-- speed -->\n", "<!-- /speed -->"
 
 
 def prepare(data: Path, output: Path, *, workers: int) -> dict[str, Any]:
@@ -147,11 +150,7 @@ def table(found: dict[str, Any]) -> str:
 
 def publish(found: dict[str, Any], readme: Path) -> None:
     """Replace what stands between the marks of `readme`."""
-    text = readme.read_text()
-    if BEGIN not in text or END not in text:
-        sys.exit(f"expected the lines {BEGIN.strip()!r} and {END!r} in {readme}, found none")
-    before, rest = text.split(BEGIN, 1)
-    readme.write_text(before + BEGIN + table(found) + END + rest.split(END, 1)[1])
+    put_between(readme, "speed", table(found))
 
 
 def main(words: list[str]) -> None:

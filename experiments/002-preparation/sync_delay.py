@@ -44,7 +44,10 @@ from vasa.models.sync_score import largest_shift, score_clip
 from vasa.models.syncnet import WINDOW_FRAMES, SyncNet
 from vasa.training.run_folder import describe_environment
 
-BEGIN, END = "<!-- sync -->\n", "<!-- /sync -->"
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from marks import put_between  # noqa: E402
+
 MAX_DELAY = 8
 DELAYS = tuple(range(-MAX_DELAY, MAX_DELAY + 1))
 LEFT = ("left after `shift`", "left, as SyncNet measures it")
@@ -344,12 +347,8 @@ def table(name: str, record: dict[str, Any]) -> str:
 
 def publish(records: dict[str, dict[str, Any]], readme: Path) -> None:
     """Replace what stands between the marks of `readme`."""
-    text = readme.read_text()
-    if BEGIN not in text or END not in text:
-        sys.exit(f"expected the lines {BEGIN.strip()!r} and {END!r} in {readme}, found none")
-    before, rest = text.split(BEGIN, 1)
     tables = "\n".join(table(name, record) for name, record in records.items())
-    readme.write_text(before + BEGIN + tables + END + rest.split(END, 1)[1])
+    put_between(readme, "sync", tables)
 
 
 def main(words: list[str]) -> None:

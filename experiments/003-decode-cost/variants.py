@@ -20,6 +20,10 @@ from vasa.models.face_cost import face_cost
 from vasa.training.config import build
 from vasa.training.run_folder import describe_environment
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from marks import put_between  # noqa: E402
+
 PRESETS = ("tiny", "small", "base", "paper")
 VARIANTS: dict[str, dict[str, Any]] = {
     "chosen: 8 blocks of 256 at 64 px, then 96, 48, shuffle x2": {},
@@ -144,7 +148,6 @@ def variant_table(rows: dict[str, dict[str, Any]]) -> str:
 
 def publish(results: dict[str, Any], readme: Path) -> None:
     """Replace what stands between the marks of `readme`."""
-    text = readme.read_text()
     machine = results["machine"]
     where = (
         f"commit {machine['commit'][:12]}{'+changes' if machine['is_dirty'] else ''}, "
@@ -152,10 +155,7 @@ def publish(results: dict[str, Any], readme: Path) -> None:
     )
     tables = {"presets": preset_table, "variants": variant_table}
     for mark, table in tables.items():
-        begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
-        head, rest = text.split(begin)
-        text = head + begin + where + table(results[mark]) + end + rest.split(end)[1]
-    readme.write_text(text)
+        put_between(readme, mark, where + table(results[mark]))
 
 
 if __name__ == "__main__":
