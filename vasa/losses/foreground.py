@@ -73,21 +73,3 @@ def head_weights(
     if valid is not None:
         share = torch.where(valid.bool()[:, None, None], share, torch.ones_like(share))
     return (floor + (1 - floor) * share)[:, None]
-
-
-def foreground_of_regions(
-    regions: Tensor, size: int, *, floor: float, background: int = 0
-) -> Tensor:
-    """The same from a label map: 1 where all of a pixel is foreground, `floor` where none is.
-
-    Args:
-        regions: labels, `b h w`.
-        size: pixels a side of the result.
-        floor: weight of the background, in [0, 1].
-        background: the label that is no foreground.
-
-    Returns:
-        Weights in [floor, 1], `b 1 size size`.
-    """
-    share = F.interpolate((regions != background).float()[:, None], (size, size), mode="area")
-    return floor + (1 - floor) * share

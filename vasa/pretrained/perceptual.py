@@ -1,18 +1,16 @@
 """Perceptual features: "perceptual(squeezenet)", which is not LPIPS, and networks like it."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import torch
 from torch import Tensor
 
-from vasa.models.checkpoint import load_model, model_hash
-from vasa.models.face_expert import FaceExpert
 from vasa.pretrained.expert import FrozenExpert
 from vasa.pretrained.vgg import VGG19Features
 from vasa.types import InputError
 
-PERCEPTUAL_NETWORKS = ("vgg19", "squeezenet", "face_expert")
+PERCEPTUAL_NETWORKS = ("vgg19", "squeezenet")
+"""Besides them, stage 1 can look through its own face expert (`perceptual: face_expert`)."""
 
 
 class PerceptualNetwork(Protocol):
@@ -50,52 +48,12 @@ class SqueezeNetFeatures(FrozenExpert):
         return total / len(taps)
 
 
-class FaceExpertFeatures:
-    """The feature maps of the project's own face expert, trained on faces.
-
-    Args:
-        run: folder of its run, or of the saved model.
-
-    Raises:
-        InputError: there is no saved face expert.
-    """
-
-    def __init__(self, *, run: str | Path) -> None:
-        net = load_model(run).requires_grad_(False)
-        if not isinstance(net, FaceExpert):
-            raise InputError(
-                f"expected a face expert in {run}, got {type(net).__name__}; give the run folder "
-                "of an experiment that trains the face expert"
-            )
-        self.run = Path(run)
-        self.net: Any = net
-        self._device = torch.device("cpu")
-
-    def describe(self) -> dict[str, str]:
-        """What a result names; the checksum is over weights and configuration."""
-        return {
-            "name": "face_expert",
-            "file": self.run.name,
-            "sha256": model_hash(self.run),
-            "licence": "trained by the project; terms of the clips it was trained on",
-        }
-
-    def __call__(self, images: Tensor) -> list[Tensor]:
-        """A map for each halving of pictures `b 3 h w` in [0, 1]; float32, autocast off."""
-        if images.device != self._device:
-            self.net = self.net.to(images.device)
-            self._device = images.device
-        with torch.autocast(images.device.type, enabled=False):
-            return self.net.features(images.float())
-
-
 def make_perceptual(name: str, weights: str | Path | None = None) -> PerceptualNetwork:
     """The network that a configuration names; none stands in for another.
 
     Args:
         name: one of `PERCEPTUAL_NETWORKS`.
-        weights: vgg19: its file, or None to look in VASA_WEIGHTS; squeezenet: None;
-            face_expert: the run folder.
+        weights: vgg19: its file, or None to look in VASA_WEIGHTS; squeezenet: None.
 
     Raises:
         InputError: an unknown name, weights that are missing, or weights where none are taken.
@@ -109,11 +67,6 @@ def make_perceptual(name: str, weights: str | Path | None = None) -> PerceptualN
                 f"{weights}; leave them out"
             )
         return SqueezeNetFeatures()
-    if name == "face_expert":
-        if weights is None:
-            raise InputError(
-                "expected the run folder of a face expert as weights of face_expert, got none; "
-                "train one with `vasa train experiment=expert/loss` and give its run folder"
-            )
-        return FaceExpertFeatures(run=weights)
-    raise InputError(f"expected a perceptual network of {PERCEPTUAL_NETWORKS}, got {name!r}")
+    raise InputError(
+        f"expected a perceptual network of {(*PERCEPTUAL_NETWORKS, 'face_expert')}, got {name!r}"
+    )

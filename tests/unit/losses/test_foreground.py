@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from vasa.losses.foreground import foreground_of_regions, head_weights, weighted_mean
+from vasa.losses.foreground import head_weights, weighted_mean
 
 SIZE = 64
 PLAIN = {"crown": 1.0, "dilation": 0.0, "softness": 1e-3, "floor": 0.0}
@@ -61,16 +61,6 @@ def test_doubtful_landmarks_leave_the_picture_as_it_is():
     weights = head_weights(both, SIZE, valid=torch.tensor([True, False]), **PLAIN)
     assert weights[0].mean() < 0.1 and (weights[1] == 1).all()
     assert not weights.requires_grad
-
-
-def test_regions_give_their_foreground():
-    regions = torch.zeros(1, 8, 8, dtype=torch.long)
-    regions[:, :, 3:] = 2
-    weights = foreground_of_regions(regions, 4, floor=0.1)
-    wanted = torch.tensor([0.1, 0.55, 1.0, 1.0]).expand(1, 1, 4, 4)
-    torch.testing.assert_close(weights, wanted)
-    whole = foreground_of_regions(regions, 8, floor=0.0, background=2)
-    assert torch.equal(whole, (regions == 0).float()[:, None])
 
 
 def test_weighted_mean_is_the_plain_one_under_equal_weights():

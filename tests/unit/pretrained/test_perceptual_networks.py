@@ -1,4 +1,4 @@
-"""The networks that perceptual losses look through: vgg19, squeezenet, a face expert."""
+"""The networks that perceptual losses look through: vgg19, squeezenet."""
 
 import hashlib
 from pathlib import Path
@@ -8,9 +8,6 @@ import torch
 import torch.nn.functional as F
 
 from vasa.losses.perceptual import perceptual_loss
-from vasa.models.checkpoint import save_model
-from vasa.models.discriminator import MultiScaleDiscriminator
-from vasa.models.face_expert import FaceExpert
 from vasa.pretrained.perceptual import PERCEPTUAL_NETWORKS, make_perceptual
 from vasa.pretrained.registry import file_sha256
 from vasa.pretrained.vgg import VGG19_FILE, VGG19Features
@@ -52,24 +49,6 @@ def vgg_file(state, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def vgg(vgg_file) -> VGG19Features:
     return VGG19Features(path=vgg_file)
-
-
-@pytest.fixture
-def expert_run(tmp_path) -> Path:
-    torch.manual_seed(0)
-    config = {
-        "size": 32,
-        "widths": [8, 8, 8],
-        "hidden": 16,
-        "identity_dim": 8,
-        "groups": 4,
-        "landmark_channels": 8,
-        "glimpse_widths": [8],
-        "glimpse_px": 16,
-    }
-    target = {"_target_": "vasa.models.face_expert.FaceExpert"}
-    save_model(FaceExpert(**config), {**target, **config}, tmp_path / "run" / "model")
-    return tmp_path / "run"
 
 
 def taps_by_hand(state: dict[str, torch.Tensor], image: torch.Tensor) -> list[torch.Tensor]:
@@ -162,7 +141,7 @@ def test_every_network_has_the_same_call(name, request, monkeypatch):
         monkeypatch.setenv("VASA_WEIGHTS", str(request.getfixturevalue("weights_dir")))
         weights = None
     else:
-        weights = request.getfixturevalue({"vgg19": "vgg_file", "face_expert": "expert_run"}[name])
+        weights = request.getfixturevalue("vgg_file")
     network = make_perceptual(name, weights)
     described = network.describe()
     assert set(described) == {"name", "file", "sha256", "licence"}
@@ -186,22 +165,8 @@ def test_every_network_has_the_same_call(name, request, monkeypatch):
     assert result.grad[..., :24].abs().sum() > result.grad[..., 40:].abs().sum() > 0
 
 
-def test_face_expert_gives_its_own_features(expert_run):
-    network = make_perceptual("face_expert", expert_run)
-    image = torch.rand(1, 3, 32, 32)
-    own = network.net.features(image)  # type: ignore[attr-defined]
-    assert all(torch.equal(a, b) for a, b in zip(network(image), own, strict=True))
-
-
-def test_mistakes_are_named(tmp_path, expert_run):
+def test_mistakes_are_named(tmp_path):
     with pytest.raises(InputError, match="vgg19.*squeezenet.*face_expert.*'vgg'"):
         make_perceptual("vgg")
     with pytest.raises(InputError, match="leave them out"):
         make_perceptual("squeezenet", tmp_path)
-    with pytest.raises(InputError, match="run folder of a face expert"):
-        make_perceptual("face_expert")
-    net = MultiScaleDiscriminator(num_scales=1, channels=[4])
-    target = "vasa.models.discriminator.MultiScaleDiscriminator"
-    save_model(net, {"_target_": target, "num_scales": 1, "channels": [4]}, tmp_path / "d")
-    with pytest.raises(InputError, match="got MultiScaleDiscriminator"):
-        make_perceptual("face_expert", tmp_path / "d")
