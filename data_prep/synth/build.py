@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep.synth.clip import PERSON_OFFSET, ClipSpec, make_clip
+from data_prep.synth.independent import independent_clip
 from vasa.data.schema import FaceClip
 from vasa.data.shards import FaceShardWriter, pack_arrays, safe_key
 from vasa.data.video import write_video
@@ -18,6 +20,7 @@ from vasa.types import InputError
 
 VERSION = "synth-1"
 FORMATS = ("shards", "clips")
+MOTIONS = {"talking": make_clip, "independent": independent_clip}
 _CLIPS_PER_SHARD = 64
 
 
@@ -29,6 +32,7 @@ def _check(
     seconds: float,
     workers: int,
     format: str,
+    motion: str,
 ):
     if size % 2 or not 32 <= size <= 512:
         raise InputError(f"expected an even size from 32 to 512 px, got {size}")
@@ -47,6 +51,8 @@ def _check(
         raise InputError(f"expected seconds from 0.2 to 120, got {seconds}")
     if format not in FORMATS:
         raise InputError(f"expected format to be one of {', '.join(FORMATS)}, got {format!r}")
+    if motion not in MOTIONS:
+        raise InputError(f"expected motion to be one of {', '.join(MOTIONS)}, got {motion!r}")
 
 
 def _write_raw(root: Path, clip: FaceClip) -> None:
@@ -65,22 +71,22 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _clips(specs: list[ClipSpec], *, workers: int):
+def _clips(specs: list[ClipSpec], *, make: Callable[[ClipSpec], FaceClip], workers: int):
     """The clips of `specs` in their order, whatever the number of workers."""
     if workers == 1:
-        yield from map(make_clip, specs)
+        yield from map(make, specs)
         return
     # a clean server process imports once and forks the workers
     context = get_context("forkserver")
-    context.set_forkserver_preload(["data_prep.synth.clip"])
+    context.set_forkserver_preload(["data_prep.synth.independent"])
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
         ahead = 4 * workers
-        waiting = [pool.submit(make_clip, spec) for spec in specs[:ahead]]
+        waiting = [pool.submit(make, spec) for spec in specs[:ahead]]
         for i in range(len(specs)):
             clip = waiting[i].result()
             waiting[i] = None
             if i + ahead < len(specs):
-                waiting.append(pool.submit(make_clip, specs[i + ahead]))
+                waiting.append(pool.submit(make, specs[i + ahead]))
             yield clip
 
 
@@ -94,6 +100,7 @@ def build_set(
     seed: int,
     format: str,
     workers: int,
+    motion: str = "talking",
 ) -> bool:
     """Write a synthetic set; deterministic from its arguments but `workers`.
 
@@ -106,6 +113,8 @@ def build_set(
         seed: of identities, speech and motion.
         format: `shards` (face shards) or `clips` (mp4 with sound, and an npz of the truth).
         workers: processes.
+        motion: `talking` (speech, and the motion with it) or `independent` (every frame a state of
+            its own, without sound).
 
     Returns:
         True if the set was made now, False if it was complete already.
@@ -120,6 +129,7 @@ def build_set(
         seconds=seconds,
         workers=workers,
         format=format,
+        motion=motion,
     )
     config = {
         "version": VERSION,
@@ -129,6 +139,7 @@ def build_set(
         "seconds": float(seconds),
         "seed": seed,
         "format": format,
+        "motion": motion,
     }
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
     output = Path(output)
@@ -151,7 +162,12 @@ def build_set(
         for person in range(count)
         for clip in range(clips_per_person)
     ]
-    progress = tqdm(_clips(specs, workers=workers), total=len(specs), desc="synth", unit="clip")
+    progress = tqdm(
+        _clips(specs, make=MOTIONS[motion], workers=workers),
+        total=len(specs),
+        desc="synth",
+        unit="clip",
+    )
     if format == "shards":
         with FaceShardWriter(
             output, clips_per_shard=_CLIPS_PER_SHARD, prep_version=VERSION

@@ -13,47 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.synth.clip import LICENCE, PERSON_OFFSET, SOURCE, ClipSpec
-from data_prep.synth.identity import Identity, sample_identity
-from data_prep.synth.landmarks import landmarks
-from data_prep.synth.render import Renderer
-from data_prep.synth.state import EMOTIONS, FaceState, mouth_truth
-from vasa.data.schema import SAMPLES_PER_FRAME, FaceClip, FaceLabels
+from data_prep.synth.identity import sample_identity
+from data_prep.synth.independent import draw_emotion, draw_state, drawn_faces
+from data_prep.synth.state import EMOTIONS, FaceState
+from vasa.data.schema import SAMPLES_PER_FRAME, FaceClip
 from vasa.types import InputError
 
 FACTORS = ("identity", "yaw", "pitch", "roll", "mouth", "blink", "gaze", "brows", "emotion")
 _ANGLES = {"yaw": 0, "pitch": 1, "roll": 2}
-_RANGE_DEG = (22.0, 12.0, 9.0)  # of yaw, pitch, roll: inside of what the set shows
 _STEP_DEG = ((12.0, 20.0), (7.0, 12.0), (6.0, 9.0))
-
-
-def draw_state(rng: np.random.Generator, *, is_open: bool) -> FaceState:
-    """A state whose factors are independent of each other.
-
-    Args:
-        rng: the person's own generator.
-        is_open: keeps the eyes open; otherwise a fifth of the states close them.
-    """
-    lean = np.deg2rad(_RANGE_DEG)
-    place = rng.uniform([-0.04, 0.0, -0.04], [0.04, 0.06, 0.04])
-    blink = rng.uniform(0.5, 1.0) if rng.uniform() < 0.2 else rng.uniform(0.0, 0.1)
-    return FaceState(
-        pose=np.concatenate([rng.uniform(-lean, lean), place]).astype(np.float32),
-        opening=float(rng.uniform(0.0, 0.28)),
-        stretch=float(rng.uniform(0.9, 1.1)),
-        rounding=float(rng.uniform(0.0, 0.5)),
-        gaze=rng.uniform([-0.45, -0.20], [0.45, 0.22]).astype(np.float32),
-        blink=0.0 if is_open else float(blink),
-        brow_raise=float(rng.uniform(-0.5, 0.8)),
-        brow_frown=float(rng.uniform(0.0, 0.6)),
-        emotion=_emotion(rng, feeling=int(rng.integers(len(EMOTIONS)))),
-    )
-
-
-def _emotion(rng: np.random.Generator, *, feeling: int) -> np.ndarray:
-    weights = np.zeros(len(EMOTIONS), np.float32)
-    weights[feeling] = strength = rng.uniform(0.5, 0.9)
-    weights[0] += 1.0 - strength
-    return weights
 
 
 def _away(rng: np.random.Generator, *, value: float, low: float, high: float, middle: float = 0.0):
@@ -85,7 +53,7 @@ def change(rng: np.random.Generator, state: FaceState, *, factor: str) -> FaceSt
     assert factor == "emotion", f"no change of {factor!r}"
     feeling = int(np.argmax(state.emotion[1:])) + 1
     other = (feeling + int(rng.integers(1, len(EMOTIONS) - 1)) - 1) % (len(EMOTIONS) - 1) + 1
-    return replace(state, emotion=_emotion(rng, feeling=other))
+    return replace(state, emotion=draw_emotion(rng, feeling=other))
 
 
 def counterfactual_clip(
@@ -120,7 +88,7 @@ def counterfactual_clip(
                 faces.append((who, change(rng, base, factor=factor)))
         changed += ["base", *FACTORS]
         base_of += [at] * (1 + len(FACTORS))
-    frames, labels = _draw(faces, size=size)
+    frames, labels = drawn_faces(faces, size=size)
     return FaceClip(
         key=f"{spec.speaker}/counterfactuals/000",
         speaker=spec.speaker,
@@ -131,29 +99,6 @@ def counterfactual_clip(
         audio=np.zeros(len(frames) * SAMPLES_PER_FRAME, np.float32),
         labels=labels,
         extra={"changed": changed, "base": base_of},
-    )
-
-
-def _draw(faces: list[tuple[Identity, FaceState]], *, size: int) -> tuple[np.ndarray, FaceLabels]:
-    renderers: dict[int, Renderer] = {}
-    frames, points = [], []
-    for who, state in faces:
-        if id(who) not in renderers:
-            renderers[id(who)] = Renderer(who=who, size=size)
-        renderer = renderers[id(who)]
-        frames.append(renderer.render(state).image)
-        points.append(landmarks(who=who, tables=renderer.tables, state=state, size=size))
-    states = [state for _, state in faces]
-    count = len(faces)
-    return np.stack(frames), FaceLabels(
-        landmarks=np.stack(points),
-        pose=np.stack([state.pose for state in states]),
-        gaze=np.stack([state.gaze for state in states]),
-        blink=np.array([state.blink for state in states], np.float32),
-        emotion=np.stack([state.emotion for state in states]),
-        quality=np.ones(count, np.float32),
-        valid=np.ones(count, bool),
-        mouth=np.stack([mouth_truth(who, state) for who, state in faces]),
     )
 
 

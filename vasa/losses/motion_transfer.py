@@ -8,7 +8,7 @@ from torch import Tensor
 from vasa.losses.pose import pose_loss
 from vasa.types import FaceMeasurements
 
-FACE_UNITS = {"mouth": 0.1, "gaze": 0.1, "blink": 0.25}
+FACE_UNITS = {"mouth": 0.04, "gaze": 0.1, "blink": 0.25}
 """Errors of mouth (eye distances), gaze (rad) and blink that count as one."""
 
 

@@ -5,7 +5,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vasa.geometry.warp import frontal_grid
+from vasa.losses.pose import POSE_UNITS
 from vasa.models.blocks import ResBlock, group_norm
+
+POSE_DIM = len(POSE_UNITS)
+_GAIN = 4.0
+"""So that codes begin outside of the dead zone, where they would not learn."""
+_DEAD_ZONE = 0.5
+"""Half of the training noise's deviation (1): what it hides is not said at all."""
 
 
 class DynamicsEncoder(nn.Module):
@@ -27,6 +34,8 @@ class DynamicsEncoder(nn.Module):
         bowl_depth: its depth, in head units.
     """
 
+    units: Tensor
+
     def __init__(
         self,
         *,
@@ -45,7 +54,7 @@ class DynamicsEncoder(nn.Module):
         self.bowl_radius = bowl_radius
         self.bowl_depth = bowl_depth
         layers: list[nn.Module] = []
-        previous = 3 * len(glimpses)
+        previous = 3 * len(glimpses) + POSE_DIM
         for index, width in enumerate(channels):
             stride = 1 if index == 0 else 2
             layers += [
@@ -57,6 +66,7 @@ class DynamicsEncoder(nn.Module):
                 layers.append(ResBlock(in_channels=width, out_channels=width, dims=2))
             previous = width
         side = glimpse_size // 2 ** (len(channels) - 1)
+        self.register_buffer("units", 3 * torch.tensor(POSE_UNITS), persistent=False)
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(previous * side**2, hidden))
         self.head = nn.Linear(hidden, z_dyn_dim)
 
@@ -86,6 +96,15 @@ class DynamicsEncoder(nn.Module):
             crops.append(F.grid_sample(image, grid, padding_mode="border", align_corners=False))
         return torch.cat(crops, dim=1)
 
-    def forward(self, view: Tensor) -> Tensor:
-        """Crops `b (g 3) h w` to the code `b m`."""
-        return self.head(F.silu(self.layers(view * 2 - 1)))
+    def forward(self, view: Tensor, pose: Tensor) -> Tensor:
+        """Crops `b (g 3) h w` and where the head points `b 6` to the code `b m`.
+
+        What a turned head does to the looks of eyes and lips can only be told from what they do
+        themselves when the turn is known. No gradient flows into the pose. The last step is soft
+        thresholding (Donoho 1995): a part of the code that noise would drown anyway is 0, and not
+        small; a linear probe reads small numbers as well as large ones.
+        """
+        known = (pose.detach() / self.units)[:, :, None, None].to(view)
+        planes = known.expand(-1, -1, *view.shape[2:])
+        code = self.head(F.silu(self.layers(torch.cat((view * 2 - 1, planes), dim=1))))
+        return F.softshrink(_GAIN * code, _DEAD_ZONE)

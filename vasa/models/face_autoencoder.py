@@ -203,7 +203,7 @@ class FaceAutoencoder(nn.Module):
     def motion(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Pose `b 6` and dynamics `b m` of pictures `b 3 h w`, without the appearance path."""
         z_pose = self.pose(image).float()
-        z_dyn = self.dynamics(self.dynamics.view(image, z_pose)).float()
+        z_dyn = self.dynamics(self.dynamics.view(image, z_pose), z_pose).float()
         return z_pose, z_dyn
 
     def canonical_volume(

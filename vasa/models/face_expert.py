@@ -294,6 +294,8 @@ class FaceExpert(nn.Module):
         output = self.heads(image)
         targets = output.targets * self.target_std + self.target_mean
         pose, mouth, gaze, blink = targets.split(TARGET_SIZES, dim=-1)
+        height, width = image.shape[-2:]
+        x, y = ((output.landmarks + 1) / 2).unbind(dim=-1)
         return FaceMeasurements(
             identity=output.identity,
             pose=pose,
@@ -301,6 +303,7 @@ class FaceExpert(nn.Module):
             gaze=gaze,
             blink=blink[:, 0],
             presence=output.presence,
+            landmarks=torch.stack((x * width, y * height), dim=-1),
         )
 
     def _resized(self, image: Tensor) -> Tensor:

@@ -7,9 +7,11 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
 from vasa.losses.adversarial import discriminator_hinge_loss
+from vasa.losses.code_leak import CodeLeak
 from vasa.models.face_autoencoder import FaceAutoencoder
 from vasa.training.optimisation import adamw_cosine
 from vasa.training.stage1_losses import Stage1Losses, Stage1Result
+from vasa.training.stage1_samples import NUM_PEOPLE, stage1_samples
 from vasa.training.stage1_settings import (
     AdversarySettings,
     DriverAugmentation,
@@ -17,6 +19,11 @@ from vasa.training.stage1_settings import (
     Stage1Weights,
 )
 from vasa.types import InputError
+
+PRICES = ("bottleneck", "pose_leak", "identity_leak")
+"""Losses that empty the dynamics code; they come in slowly."""
+LEAK_MEMORY = 256
+"""Codes that leaks are measured on: some steps old, more of them than the code is wide."""
 
 
 class Stage1Module(Stage1Losses):
@@ -86,6 +93,9 @@ class Stage1Module(Stage1Losses):
         self.readout = nn.Linear(model.z_dyn_dim, 5)
         self.seed = seed
         self.take_frozen(expert, perceptual=perceptual, perceptual_weights=perceptual_weights)
+        self.code_leak = CodeLeak(
+            z_dyn_dim=model.z_dyn_dim, memory=LEAK_MEMORY, sigma=augmentation.code_noise
+        )
         self.automatic_optimization = False
         self.gradient_clip = gradient_clip
         self.micro_batches = micro_batches
@@ -122,7 +132,7 @@ class Stage1Module(Stage1Losses):
             self.discriminator.requires_grad_(False)
         for number, part in enumerate(_parts(batch, self.micro_batches)):
             found = self.losses(part, step, part=number)
-            weighted = (getattr(self.weights, name) * value for name, value in found.terms.items())
+            weighted = (self.weight(name, step) * value for name, value in found.terms.items())
             loss = cast(Tensor, sum(weighted))
             self.manual_backward(loss / self.micro_batches)
             done.append((loss.detach(), found))
@@ -135,6 +145,15 @@ class Stage1Module(Stage1Losses):
             schedules[1].step()
         # all at once: logging between the optimisers' hooks makes Lightning forget what came first
         self.log_dict({f"train/{name}": value for name, value in values.items()})
+
+    def weight(self, name: str, step: int) -> float:
+        """A loss's weight; what empties the code grows over the first half of the encoders' steps.
+
+        Before anything is known of slow factors (the mouth), a price on information and on leaks
+        closes the code to them for good (Bowman et al. 2016 on posterior collapse).
+        """
+        ramp = min(1.0, 2 * step / self.encoder_steps) if self.encoder_steps else 1.0
+        return getattr(self.weights, name) * (ramp if name in PRICES else 1.0)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Clip; Lightning leaves that to modules that step by themselves."""
@@ -158,15 +177,11 @@ class Stage1Module(Stage1Losses):
         optimizer.step()
         return _means(losses)
 
-    @torch.no_grad()
     def sample_images(self) -> dict[str, Tensor]:
-        """A sheet of source | driver | result | another's driver | result."""
+        """Grids of what the network does with people of the first batch."""
         batch = self.trainer.datamodule.batch_at(0)  # type: ignore[attr-defined]
-        image = batch["image"][:8].to(self.device).float() / 255
-        source, driver, other = image[:, 0], image[:, 1], image[:, 1].roll(-1, 0)
-        columns = (source, driver, self.model(source, driver), other, self.model(source, other))
-        sheet = torch.cat([torch.cat(list(column), dim=1) for column in columns], dim=2)
-        return {"reenactment": sheet.cpu()}
+        image = batch["image"][:NUM_PEOPLE].to(self.device).float() / 255
+        return stage1_samples(self.model, sources=image[:, 0], drivers=image[:, 1])
 
 
 def _listed(items: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +14,7 @@ from vasa.data.augment import colour_jitter, smooth_flow
 from vasa.data.order import step_generator
 from vasa.losses.adversarial import generator_hinge_loss
 from vasa.losses.bottleneck import bottleneck_loss
+from vasa.losses.code_leak import CodeLeak
 from vasa.losses.cross_identity import cross_identity_loss
 from vasa.losses.dynamics_cycle import CycleCodes, dynamics_cycle_loss
 from vasa.losses.feature_matching import feature_matching_loss
@@ -28,7 +30,7 @@ from vasa.losses.warp_field import warp_magnitude_loss, warp_smoothness_loss
 from vasa.models.checkpoint import load_model
 from vasa.models.face_autoencoder import FaceAutoencoder
 from vasa.pretrained.perceptual import make_perceptual
-from vasa.training.ranks import share_of
+from vasa.training.ranks import rows_of_all, share_of
 from vasa.training.stage1_settings import (
     AdversarySettings,
     DriverAugmentation,
@@ -66,6 +68,7 @@ class Stage1Losses(lightning.LightningModule):
     model: FaceAutoencoder
     discriminator: nn.Module | None
     readout: nn.Linear
+    code_leak: CodeLeak
     weights: Stage1Weights
     augmentation: DriverAugmentation
     adversary: AdversarySettings
@@ -139,11 +142,14 @@ class Stage1Losses(lightning.LightningModule):
         image = flat["image"].float() / 255
         valid = flat["valid"].float()
         landmarks, z_pose, code, z_dyn = self._motion_for_training(flat, image, step, part)
+        leaks = self.code_leak(code, pose=flat["pose"], gather=partial(rows_of_all, self))
         motion_terms = {
             "pose": pose_loss(z_pose, flat["pose"], valid),
             "landmarks": landmark_loss(landmarks, flat["landmarks"], valid),
             "dynamics": dynamics_loss(self.readout(z_dyn), _face_target(flat, slice(None))),
             "bottleneck": bottleneck_loss(code, sigma=self.augmentation.code_noise),
+            "pose_leak": leaks.pose,
+            "identity_leak": leaks.identity,
         }
         if step < self.encoder_steps:
             return Stage1Result(terms=motion_terms)
@@ -296,7 +302,7 @@ class Stage1Losses(lightning.LightningModule):
         pose = latents.z_pose[driver]
 
         def code(picture: Tensor) -> Tensor:
-            return self.model.dynamics(self.model.dynamics.view(picture, pose)).float()
+            return self.model.dynamics(self.model.dynamics.view(picture, pose), pose).float()
 
         codes = CycleCodes(
             result=code(result),
@@ -345,7 +351,7 @@ class Stage1Losses(lightning.LightningModule):
                 amplitude=augmentation.flow_amplitude,
             ).unflatten(0, (len(image), num_glimpses))
             coloured = colour_jitter(image, generator, strength=augmentation.colour)
-        code = model.dynamics(model.dynamics.view(coloured, placed, flow.to(image))).float()
+        code = model.dynamics(model.dynamics.view(coloured, placed, flow.to(image)), placed).float()
         return landmarks, z_pose, code, code + augmentation.code_noise * normal(*code.shape)
 
 

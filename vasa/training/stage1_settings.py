@@ -21,6 +21,9 @@ class Stage1Weights:
         transfer: measured pose, mouth, gaze and blink of results and of transfers.
         dynamics: mouth, gaze and blink read linearly off the dynamics code, against labels.
         bottleneck: information in the dynamics code.
+        pose_leak: head pose that a linear probe finds in the dynamics code.
+        identity_leak: person that it finds; 0 where the frames of a clip share more than the person
+            (an emotion, a main gaze), which would go with it.
         face_features: features of the face expert (MegaPortraits takes VGGFace's).
         gaze_features: the same on the eyes alone.
         cycle: MegaPortraits' large-margin cosine over dynamics codes.
@@ -42,6 +45,8 @@ class Stage1Weights:
     transfer: float
     dynamics: float
     bottleneck: float
+    pose_leak: float
+    identity_leak: float
     face_features: float
     gaze_features: float
     cycle: float

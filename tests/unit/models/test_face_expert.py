@@ -43,6 +43,14 @@ def test_statistics_put_units_back(expert):
     assert {"target_mean", "target_std"} <= set(expert.state_dict())
 
 
+def test_landmarks_are_in_pixels_of_the_picture_given(expert):
+    image = torch.rand(2, 3, 48, 96)
+    found, heads = expert(image).landmarks, expert.heads(image).landmarks
+    assert found.shape == (2, 68, 2)
+    torch.testing.assert_close(found, (heads + 1) * torch.tensor([48.0, 24.0]))
+    assert (heads.amax() - heads.amin()) > 1e-3
+
+
 def test_taps_halve_and_carry_gradients(expert):
     image = torch.rand(2, 3, 32, 32, requires_grad=True)
     taps = expert.features(image)

@@ -127,6 +127,22 @@ def test_looking_at_unused_losses_changes_nothing(inputs, tmp_path):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_drawing_samples_changes_nothing(inputs, tmp_path):
+    runs = [
+        _train(inputs, tmp_path / str(every), f"sample_every={every}", "max_steps=4")
+        for every in (3, 0)
+    ]
+    drawn = {path.name for path in (runs[0] / "samples").iterdir()}
+    steps = {name.split("_")[-1] for name in drawn}
+    assert steps == {"0000003.png", "0000004.png"}
+    assert len(drawn) == 6 * len(steps)
+    first, second = (
+        torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for run in runs
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
 def test_the_adversary_starts_when_told_and_every_term_reaches_the_generator(inputs, tmp_path):
     weights = [f"module.weights.{name}=0.5" for name in sorted(OPTIONAL)]
     lines = _lines(_train(inputs, tmp_path, *ADVERSARY, *weights, "module.foreground.floor=0.1"))
