@@ -44,6 +44,8 @@ class FaceMeasurements:
         gaze: theta, phi (rad) relative to the head, `b 2`.
         blink: 0 open to 1 closed, `b`.
         presence: logit, above 0 where there is a face, `b`.
+        landmarks: iBUG-68 points in pixels of the picture (edge coordinates), `b 68 2`; None where
+            an expert finds none.
     """
 
     identity: Tensor
@@ -52,3 +54,4 @@ class FaceMeasurements:
     gaze: Tensor
     blink: Tensor
     presence: Tensor
+    landmarks: Tensor | None = None

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The quickstart's chain on real clips: prepared, split by speaker, trained, scored, reported.
 #   usage: run.sh DATA [RUN]   DATA: folder with lrw_ar/ and grid/; VASA_WEIGHTS: the frozen experts
+#   (those of preparation and scores: identity_dlib and squeezenet_features score, no loss uses them)
 set -euo pipefail
 : "${VASA_WEIGHTS:?expected the folder of the frozen experts in VASA_WEIGHTS}"
 data=${1:?usage: run.sh DATA [RUN]}

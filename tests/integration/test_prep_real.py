@@ -152,6 +152,7 @@ def test_the_set_does_not_depend_on_partitions(prepared, tmp_path, capsys):
 
 
 def test_measures_agree_with_the_labels_and_flip_with_the_picture(prepared):
+    from vasa.evaluation.metrics.landmarks import frame_nme
     from vasa.pretrained.measure import FaceMeasure, IdentityEmbedding
 
     root, _ = prepared
@@ -166,6 +167,11 @@ def test_measures_agree_with_the_labels_and_flip_with_the_picture(prepared):
     flipped = measure(image.flip(-1)).pose
     mirrored = found.pose * torch.tensor([-1.0, 1, -1, -1, 1, 1])
     assert torch.rad2deg((flipped - mirrored)[:, :3].abs()).mean() < 2.5
+    labelled = torch.from_numpy(np.concatenate([clip.labels.landmarks[::10][:3] for clip in clips]))
+    assert found.landmarks is not None
+    error = frame_nme(found.landmarks, labelled)
+    assert error.mean() < 5
+    assert frame_nme(found.landmarks, labelled.roll(3, dims=0)).mean() > 2 * error.mean()
     likeness = found.identity @ found.identity.T
     assert likeness[:3, :3].min() > likeness[:3, 3:].max()
     assert (measure(torch.rand(2, 3, 64, 64)).presence < 0).all()

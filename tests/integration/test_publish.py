@@ -48,6 +48,19 @@ def test_only_what_stands_between_the_marks_is_replaced(tmp_path, monkeypatch) -
     assert readme.read_text() == once
 
 
+def test_rows_of_real_clips_follow_the_pictures(tmp_path, monkeypatch) -> None:
+    measured = ("identity_to_others", "perceptual", "pose_error", "landmark_nme")
+    names = ("self_reenactment/psnr", *(f"self_reenactment/{name}" for name in measured))
+    lines = [json.dumps(ROW | {"metric": name, "criteria": []}) for name in names]
+    (tmp_path / "results.jsonl").write_text("\n".join(lines))
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- results -->\n<!-- /results -->\n")
+    publish(tmp_path, readme, monkeypatch)
+    rows = [line.split("`")[1] for line in readme.read_text().splitlines() if "`" in line]
+    shown = ("psnr", "perceptual", "landmark_nme", "identity_to_others")
+    assert rows == [f"self_reenactment/{name}" for name in shown]
+
+
 def test_a_readme_without_marks_is_refused(tmp_path, monkeypatch) -> None:
     (tmp_path / "results.jsonl").write_text(json.dumps(ROW) + "\n")
     (tmp_path / "README.md").write_text("nothing to replace\n")

@@ -48,8 +48,9 @@ class InstrumentOn:
 
     def __call__(self, image: Tensor) -> FaceMeasurements:
         found = self.net(image.to(self.device))
+        values = {item.name: getattr(found, item.name) for item in fields(FaceMeasurements)}
         moved = {
-            item.name: getattr(found, item.name).float().cpu() for item in fields(FaceMeasurements)
+            name: None if value is None else value.float().cpu() for name, value in values.items()
         }
         return FaceMeasurements(**moved)
 

@@ -1,26 +1,47 @@
 """Reading faces off pictures in batches, with the measuring expert that the results name."""
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
+from vasa.pretrained.perceptual import PerceptualNetwork
 from vasa.types import FaceMeasurements
 
 Instrument = Callable[[Tensor], FaceMeasurements]
 """`image b 3 h w` in [0, 1] to measurements: FaceExpert, or FaceMeasure on real faces."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PerceptualScale:
+    """A frozen network for perceptual distances; feature maps are handed over on the CPU.
+
+    Attributes:
+        name: as the configuration calls it.
+        network: gives feature maps.
+        device: where it computes.
+        is_in_loss: whether stage 1 was trained to look right through this very network.
+    """
+
+    name: str
+    network: PerceptualNetwork
+    device: torch.device
+    is_in_loss: bool
+
+    def __call__(self, images: Tensor) -> list[Tensor]:
+        """Feature maps `b c h w` of pictures `b 3 h w` in [0, 1]."""
+        return [tap.float().cpu() for tap in self.network(images.to(self.device))]
+
+
 def measure(instrument: Instrument, images: Tensor, *, batch_size: int) -> FaceMeasurements:
     """Measurements of every picture of `t c h w`."""
     parts = [instrument(batch) for batch in images.split(batch_size)]
-    return FaceMeasurements(
-        **{
-            item.name: torch.cat([getattr(part, item.name) for part in parts])
-            for item in fields(FaceMeasurements)
-        }
-    )
+    joined = {}
+    for item in fields(FaceMeasurements):
+        values = [getattr(part, item.name) for part in parts]
+        joined[item.name] = None if values[0] is None else torch.cat(values)
+    return FaceMeasurements(**joined)
 
 
 def in_batches(function: Callable[[Tensor], Tensor], rows: Tensor, *, batch_size: int) -> Tensor:

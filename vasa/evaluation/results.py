@@ -174,6 +174,43 @@ class Bootstrap:
         )
 
 
+def measured_row(
+    *,
+    metric: str,
+    value: float,
+    unit: str,
+    n: int,
+    stamp: dict[str, Any],
+    note: str = "",
+    higher_is_better: bool | None = None,
+) -> ResultRow:
+    """A row of a speed or a cost: no clips, so neither a control nor an interval.
+
+    Args:
+        metric: `<part>/<name>`.
+        value: the number; NaN where it was left out.
+        unit: frames/s, GFLOP, ...
+        n: how often it was measured.
+        stamp: seed, commit, command, device, ...
+        note: how it was measured.
+        higher_is_better: None where neither direction is.
+    """
+    return ResultRow(
+        metric=metric,
+        value=value,
+        control=None,
+        control_name="",
+        split="",
+        n=n,
+        unit=unit,
+        higher_is_better=higher_is_better,
+        ci_low=math.nan,
+        ci_high=math.nan,
+        note=note,
+        stamp=stamp,
+    )
+
+
 def write_rows(path: Path, rows: Iterable[ResultRow]) -> None:
     """Writes a JSON object a line, aside and then in place, so that a file that exists is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)

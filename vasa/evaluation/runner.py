@@ -43,7 +43,12 @@ def _reenactment(protocol: Callable[..., list[ResultRow]], bench: Workbench, **m
 
 
 def _run_self(bench: Workbench) -> list[ResultRow]:
-    return _reenactment(self_reenactment, bench, mouth_margin=bench.settings.mouth_margin)
+    return _reenactment(
+        self_reenactment,
+        bench,
+        mouth_margin=bench.settings.mouth_margin,
+        perceptual=bench.perceptual,
+    )
 
 
 def _run_probes(bench: Workbench) -> list[ResultRow]:
@@ -257,6 +262,8 @@ def _run_part(name: str, bench: Workbench, stamp: dict[str, Any]) -> list[Result
     experts: list[dict[str, str]] = []
     if name in REMEASURED:
         experts = bench.describe_instrument()
+    if name == "self_reenactment":
+        experts = experts + bench.describe_perceptual()
     if name == "sync":
         model = bench.describe_models()["syncnet"]
         experts = [{"name": model["name"], "hash": model["hash"]}]
@@ -284,10 +291,15 @@ def _draw(bench: Workbench, folder: Path, rows: Sequence[ResultRow]) -> None:
         ("self_reenactment", "1_self_reenactment.png", sheets.self_reenactment_sheet),
         ("cross_reenactment", "2_cross_reenactment.png", sheets.cross_reenactment_sheet),
         ("swaps", "3_swaps.png", sheets.swap_sheet),
+        ("swaps", "8_frontalisation.png", sheets.frontalisation_sheet),
     )
     for protocol, name, draw in drawings:
         if protocol in bench.settings.protocols:
             draw(folder / "sheets" / name, autoencoder=bench.autoencoder, **common)
+    if "swaps" in bench.settings.protocols:
+        sheets.warp_sheet(
+            folder / "sheets" / "9_warp_field.png", autoencoder=bench.autoencoder.net, **common
+        )
     if "disentanglement" in bench.settings.protocols:
         leakage_figure(folder / "sheets" / "6_leakage.png", rows)
         sheets.counterfactual_sheet(

@@ -9,7 +9,11 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from vasa.evaluation.results import Criterion
+from vasa.pretrained.perceptual import PERCEPTUAL_NETWORKS
 from vasa.types import InputError
+
+NO_NETWORK = "none"
+"""`evaluation.perceptual` where no perceptual distance is measured."""
 
 
 @dataclass(kw_only=True)
@@ -44,6 +48,7 @@ class EvaluationSettings:
         max_seconds: of each clip.
         frame_stride: frames between scored frames of reenactments.
         mouth_margin: of the mouth box, as a share of the lips' width.
+        perceptual: network of the perceptual distance: vgg19, squeezenet, or none to leave it out.
         probe_train_clips: clips that probes are fitted on.
         probe_val_clips: clips that their penalty is chosen on.
         probe_frame_stride: frames between probed frames.
@@ -69,6 +74,7 @@ class EvaluationSettings:
     max_seconds: float
     frame_stride: int
     mouth_margin: float
+    perceptual: str
     probe_train_clips: int
     probe_val_clips: int
     probe_frame_stride: int
@@ -101,6 +107,11 @@ class EvaluationSettings:
             raise InputError(f"the evaluation does not fit its schema{where}: {first}") from error
         assert isinstance(settings, cls)
         settings.judges()
+        known = (*PERCEPTUAL_NETWORKS, NO_NETWORK)
+        if settings.perceptual not in known:
+            raise InputError(
+                f"expected evaluation.perceptual to be one of {known}, got {settings.perceptual!r}"
+            )
         return settings
 
     def judges(self) -> list[Criterion]:

@@ -15,12 +15,22 @@ from vasa.data.schema import FPS
 from vasa.data.video import write_video
 from vasa.evaluation.clips import EvaluationClip
 from vasa.evaluation.counterfactuals import Counterfactuals
+from vasa.evaluation.face_grids import (
+    People,
+    cross_reenactment_grid,
+    encode_people,
+    frontalisation_grid,
+    self_reenactment_grid,
+    swap_grid,
+)
 from vasa.evaluation.measuring import Instrument, measure
 from vasa.evaluation.metrics.correlation import pearson
 from vasa.evaluation.protocols.leakage import CODES, encode_person, swapped
 from vasa.evaluation.protocols.pairing import other_person
-from vasa.evaluation.protocols.reenactment import Autoencoder, reenact, reenact_apart
-from vasa.evaluation.tiles import difference, grid, save_png, side_by_side
+from vasa.evaluation.protocols.reenactment import Autoencoder
+from vasa.evaluation.tiles import grid, save_png, side_by_side
+from vasa.evaluation.warp_pictures import warp_grid
+from vasa.models.face_autoencoder import FaceAutoencoder
 
 VIDEO_TILE_PX = 192
 STRIP_FRAMES = 8
@@ -33,16 +43,20 @@ def driver_frame(clip: EvaluationClip, row: int, num_rows: int) -> Tensor:
     return clip.images(index[None])[0]
 
 
+def _people(
+    autoencoder: Autoencoder, clips: Sequence[EvaluationClip], drivers: Sequence[Tensor]
+) -> People:
+    sources = torch.stack([clip.source() for clip in clips])
+    return encode_people(autoencoder, sources=sources, drivers=torch.stack(list(drivers)))
+
+
 def self_reenactment_sheet(
     path: Path, *, autoencoder: Autoencoder, clips: Sequence[EvaluationClip], num_rows: int
 ) -> None:
     """source | driver | result | difference, a held-out person a row."""
-    rows = []
-    for row, clip in enumerate(clips[:num_rows]):
-        source, driver = clip.source(), driver_frame(clip, row, num_rows)
-        result = reenact(autoencoder, source, driver[None], batch_size=1)[0]
-        rows.append([source, driver, result, difference(result, driver)])
-    save_png(path, grid(rows, header=["source", "driver", "result", "difference × 4"]))
+    chosen = clips[:num_rows]
+    drivers = [driver_frame(clip, row, num_rows) for row, clip in enumerate(chosen)]
+    save_png(path, self_reenactment_grid(autoencoder, _people(autoencoder, chosen, drivers)))
 
 
 def cross_reenactment_sheet(
@@ -50,31 +64,46 @@ def cross_reenactment_sheet(
 ) -> None:
     """Sources down, drivers across: one motion on several people and the other way round."""
     chosen = clips[:num_rows]
-    drivers = torch.stack(
-        [driver_frame(clip, row, len(chosen)) for row, clip in enumerate(reversed(chosen))]
-    )
-    rows: list[Sequence[Tensor | None]] = [[None, *drivers]]
-    for clip in chosen:
-        source = clip.source()
-        rows.append([source, *reenact(autoencoder, source, drivers, batch_size=len(drivers))])
-    save_png(path, grid(rows, header=["source ↓  driver →", *[""] * len(drivers)]))
+    drivers = [driver_frame(clip, row, len(chosen)) for row, clip in enumerate(reversed(chosen))]
+    save_png(path, cross_reenactment_grid(autoencoder, _people(autoencoder, chosen, drivers)))
 
 
 def swap_sheet(
     path: Path, *, autoencoder: Autoencoder, clips: Sequence[EvaluationClip], num_rows: int
 ) -> None:
     """source | driver | both | pose only | dynamics only (VASA-1 figure 5)."""
-    rows = []
-    for row, clip in enumerate(clips[:num_rows]):
-        driver = driver_frame(clips[other_person(clips, row)], row, num_rows)
-        result = reenact_apart(autoencoder, clip.source(), driver[None], batch_size=1)
-        rows.append(
-            [clip.source(), driver, result.both[0], result.pose_only[0], result.dynamics_only[0]]
-        )
-    save_png(
-        path,
-        grid(rows, header=["source", "driver", "pose + dynamics", "pose only", "dynamics only"]),
+    chosen = clips[:num_rows]
+    save_png(path, swap_grid(autoencoder, _people(autoencoder, chosen, _others(clips, num_rows))))
+
+
+def frontalisation_sheet(
+    path: Path, *, autoencoder: Autoencoder, clips: Sequence[EvaluationClip], num_rows: int
+) -> None:
+    """source | turned to fixed yaws and pitches, with its own dynamics."""
+    chosen = clips[:num_rows]
+    people = _people(autoencoder, chosen, [clip.source() for clip in chosen])
+    save_png(path, frontalisation_grid(autoencoder, people))
+
+
+def warp_sheet(
+    path: Path, *, autoencoder: FaceAutoencoder, clips: Sequence[EvaluationClip], num_rows: int
+) -> None:
+    """How the driver's non-rigid warp moves each face; the pictures go where the network is."""
+    chosen, device = clips[:num_rows], autoencoder.lift.radii.device
+    people = encode_people(
+        autoencoder,
+        sources=torch.stack([clip.source() for clip in chosen]).to(device),
+        drivers=torch.stack(_others(clips, num_rows)).to(device),
     )
+    save_png(path, warp_grid(autoencoder, people))
+
+
+def _others(clips: Sequence[EvaluationClip], num_rows: int) -> list[Tensor]:
+    """A frame of another person for each of the first clips."""
+    return [
+        driver_frame(clips[other_person(clips, row)], row, num_rows)
+        for row in range(len(clips[:num_rows]))
+    ]
 
 
 def counterfactual_sheet(

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from einops import rearrange
 from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 TILE_PX = 128
+LARGEST_TILE_PX = 256
 GAP_PX = 4
 FONT_PX = 12
 HEADER_PX = 22
@@ -17,10 +19,21 @@ PAPER = (255, 255, 255)
 INK = (40, 44, 52)
 
 
-def to_picture(image: Tensor) -> Image.Image:
+def to_picture(image: Tensor, *, tile_px: int = TILE_PX) -> Image.Image:
     """`c h w` in [0, 1] as a tile, enlarged smoothly."""
     pixels = (rearrange(image, "c h w -> h w c").clamp(0, 1) * 255).round().byte().cpu().numpy()
-    return Image.fromarray(pixels).resize((TILE_PX, TILE_PX), Image.Resampling.BICUBIC)
+    return Image.fromarray(pixels).resize((tile_px, tile_px), Image.Resampling.BICUBIC)
+
+
+def to_tensor(picture: Image.Image) -> Tensor:
+    """A picture as `3 h w` in [0, 1]."""
+    pixels = torch.from_numpy(np.array(picture.convert("RGB")))
+    return rearrange(pixels, "h w c -> c h w").float() / 255
+
+
+def label_font(size_px: int = FONT_PX) -> ImageFont.FreeTypeFont:
+    """Pillow's own font has no arrows; matplotlib ships one that has."""
+    return ImageFont.truetype(findfont("DejaVu Sans"), size=size_px)
 
 
 def difference(result: Tensor, target: Tensor) -> Tensor:
@@ -33,31 +46,33 @@ def grid(
 ) -> Image.Image:
     """Pictures `c h w` in rows, with a word above each column; None leaves a blank.
 
+    Tiles are of the largest picture's height, but no smaller than TILE_PX and no larger than
+    LARGEST_TILE_PX.
+
     Args:
         rows: the pictures.
         header: a word a column.
         labels: a word a row, written into its first picture.
     """
     num_columns = max(len(row) for row in rows)
-    width = num_columns * (TILE_PX + GAP_PX) + GAP_PX
-    height = HEADER_PX + len(rows) * (TILE_PX + GAP_PX) + GAP_PX
-    sheet = Image.new("RGB", (width, height), PAPER)
+    height = max(image.shape[-2] for row in rows for image in row if image is not None)
+    tile_px = min(max(height, TILE_PX), LARGEST_TILE_PX)
+    pitch = tile_px + GAP_PX
+    size = (num_columns * pitch + GAP_PX, HEADER_PX + len(rows) * pitch + GAP_PX)
+    sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
-    # Pillow's own font has no arrows; matplotlib ships one that has.
-    font = ImageFont.truetype(findfont("DejaVu Sans"), size=FONT_PX)
+    font = label_font()
     for column, word in enumerate(header):
-        middle = GAP_PX + column * (TILE_PX + GAP_PX) + TILE_PX / 2
+        middle = GAP_PX + column * pitch + tile_px / 2
         draw.text((middle, HEADER_PX / 2 + 1), word, fill=INK, font=font, anchor="mm")
     for row, pictures in enumerate(rows):
+        top = HEADER_PX + GAP_PX + row * pitch
         for column, image in enumerate(pictures):
             if image is not None:
-                corner = (
-                    GAP_PX + column * (TILE_PX + GAP_PX),
-                    HEADER_PX + GAP_PX + row * (TILE_PX + GAP_PX),
-                )
-                sheet.paste(to_picture(image), corner)
+                tile = to_picture(image, tile_px=tile_px)
+                sheet.paste(tile, (GAP_PX + column * pitch, top))
         if row < len(labels):
-            corner = (GAP_PX + 4, HEADER_PX + GAP_PX + row * (TILE_PX + GAP_PX) + 3)
+            corner = (GAP_PX + 4, top + 3)
             draw.text(corner, labels[row], fill=PAPER, font=font, stroke_width=2, stroke_fill=INK)
     return sheet
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from vasa.data.schema import SPLITS
@@ -21,12 +22,13 @@ from vasa.evaluation.counterfactuals import (
     to_counterfactuals,
 )
 from vasa.evaluation.devices import AutoencoderOn, InstrumentOn, SyncNetOn
-from vasa.evaluation.measuring import Instrument
+from vasa.evaluation.measuring import Instrument, PerceptualScale
 from vasa.evaluation.protocols.probes import random_twin
 from vasa.evaluation.results import Bootstrap
-from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
+from vasa.evaluation.settings import NO_NETWORK, EvaluationInputs, EvaluationSettings
 from vasa.evaluation.talker import Talker, load_talker
 from vasa.models.checkpoint import load_model, model_hash
+from vasa.pretrained.perceptual import make_perceptual
 from vasa.types import InputError
 
 Track = Callable[[Iterable], Iterable]
@@ -110,6 +112,33 @@ class Workbench:
         if net is None:
             net = load_model(self.required("expert")).requires_grad_(False)
         return InstrumentOn(net, self.device)
+
+    @cached_property
+    def perceptual(self) -> PerceptualScale | None:
+        """The perceptual distance's network; None where the evaluation leaves it out.
+
+        Raises:
+            InputError: its weights are not there; nothing stands in for them.
+        """
+        name = self.settings.perceptual
+        if name == NO_NETWORK or "self_reenactment" not in self.settings.protocols:
+            return None
+        try:
+            network = make_perceptual(name)
+        except InputError as error:
+            raise InputError(
+                f"{error}; or leave the distance out with evaluation.perceptual={NO_NETWORK}"
+            ) from error
+        return PerceptualScale(
+            name=name, network=network, device=self.device, is_in_loss=self._loss_network() == name
+        )
+
+    def _loss_network(self) -> str | None:
+        """The network that stage 1's perceptual loss looked through, where its run says so."""
+        path = self.inputs.stage1 / "config.yaml"
+        if not path.is_file():
+            return None
+        return OmegaConf.select(OmegaConf.load(path), "module.perceptual")
 
     @cached_property
     def syncnet(self) -> Any:
@@ -232,6 +261,13 @@ class Workbench:
             for expert in ([described] if isinstance(described, dict) else described)
         ]
 
+    def describe_perceptual(self) -> list[dict[str, str]]:
+        """The network of the perceptual distance, `name` and `hash`; none where it is left out."""
+        if self.perceptual is None:
+            return []
+        described = self.perceptual.network.describe()
+        return [{"name": described["name"], "hash": described["sha256"]}]
+
     def identity(self) -> str:
         """sha256 over all that decides the numbers: settings, seed, data index, networks."""
         index = self.inputs.data / "index.parquet"
@@ -244,6 +280,7 @@ class Workbench:
             "data": hashlib.sha256(index.read_bytes()).hexdigest(),
             "networks": networks,
             "instrument": self.describe_instrument(),
+            "perceptual": self.describe_perceptual(),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

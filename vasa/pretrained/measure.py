@@ -8,7 +8,7 @@ from vasa.pretrained.expert import FrozenExpert
 from vasa.pretrained.face_shape import blink_amount, gaze_angles, level_while_shut, mouth_shape
 from vasa.pretrained.head_pose import fit_head
 from vasa.pretrained.identity import DlibIdentity, FaceResIdentity
-from vasa.pretrained.landmarks import Blendshapes, FaceLandmarker, landmark_squares
+from vasa.pretrained.landmarks import Blendshapes, FaceLandmarker, ibug68, landmark_squares
 from vasa.pretrained.squares import Squares
 from vasa.types import FaceMeasurements
 
@@ -20,7 +20,7 @@ SECOND_SCALE = 1.4
 
 
 class FaceMeasure(nn.Module):
-    """Identity, pose, mouth, gaze, blink and presence of face crops, for metrics.
+    """Identity, pose, mouth, gaze, blink, presence and landmarks of face crops, for metrics.
 
     Has the call of `vasa.models.face_expert.FaceExpert`. Crops are steady face crops as `vasa prep`
     makes them (head scale about 1), of any size; small ones are enlarged. Landmarks are measured
@@ -78,6 +78,7 @@ class FaceMeasure(nn.Module):
             gaze=level_while_shut(gaze_angles(fit.to_head(points)), blink),
             blink=blink,
             presence=presence,
+            landmarks=ibug68(points)[..., :2],
         )
 
 

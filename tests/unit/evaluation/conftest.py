@@ -17,6 +17,9 @@ from vasa.types import FaceLatents, FaceMeasurements
 
 SIZE = 16
 NUM_VALUES = 11  # pose 6, mouth 2, gaze 2, blink 1
+EYES_PX = 5.0
+FACE_PX = torch.zeros(68, 2)
+FACE_PX[45, 0] = EYES_PX
 
 
 def write_values(frames: Tensor, values: Tensor) -> Tensor:
@@ -68,6 +71,25 @@ class CopyNet(OracleNet):
         return latents.app_volume[:, :, 0].expand(len(latents.z_pose), -1, -1, -1)
 
 
+class MeanFaceNet(OracleNet):
+    """Gives everybody the same face, in the driver's pose."""
+
+    def decode(self, latents: FaceLatents) -> Tensor:
+        face = torch.full((len(latents.z_pose), 3, SIZE, SIZE), 0.52)
+        return write_values(face, torch.cat((latents.z_pose, latents.z_dyn), dim=1))
+
+
+class AsideNet(OracleNet):
+    """Its faces stand aside of where they should."""
+
+    shift = 0.05
+
+    def decode(self, latents: FaceLatents) -> Tensor:
+        z_pose = latents.z_pose.clone()
+        z_pose[:, 3] += self.shift
+        return super().decode(latents.with_motion(z_pose=z_pose, z_dyn=latents.z_dyn))
+
+
 class NoiseCodeNet(OracleNet):
     """Its dynamics code is noise that knows nothing of the picture."""
 
@@ -86,6 +108,7 @@ def oracle_instrument(image: Tensor) -> FaceMeasurements:
         gaze=values[:, 8:10],
         blink=values[:, 10],
         presence=torch.ones(len(image)),
+        landmarks=FACE_PX + SIZE * values[:, None, 3:5],
     )
 
 
@@ -127,6 +150,10 @@ def world() -> SimpleNamespace:
         oracle=OracleNet(),
         copy=CopyNet(),
         noise=NoiseCodeNet(),
+        mean_face=MeanFaceNet(),
+        aside=AsideNet(),
+        size=SIZE,
+        eyes_px=EYES_PX,
         instrument=oracle_instrument,
         write_values=write_values,
         read_values=read_values,

@@ -10,7 +10,10 @@ from vasa.evaluation.metrics.clip_metric import MeanOverClips, bootstrap_interva
 from vasa.evaluation.metrics.correlation import ClipCorrelation, PooledCorrelation, pearson
 from vasa.evaluation.metrics.identity import IdentitySimilarity
 from vasa.evaluation.metrics.image import PSNR_CEILING_DB, Psnr, Ssim, mouth_mask
+from vasa.evaluation.metrics.landmarks import LandmarkNme, frame_nme
+from vasa.evaluation.metrics.perceptual import PerceptualDistance, frame_distance
 from vasa.evaluation.metrics.pose import AngleError, PoseError
+from vasa.pretrained.perceptual import SqueezeNetFeatures
 
 
 def pictures(seed: int = 0, num_frames: int = 3) -> torch.Tensor:
@@ -119,9 +122,82 @@ def test_identity_similarity_is_the_cosine() -> None:
     assert float(metric.compute()) == pytest.approx(0.5)
 
 
+def test_identity_similarity_of_frames_against_frames() -> None:
+    metric = IdentitySimilarity()
+    result, driver = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[3.0, 0.0], [0.0, 1.0]])
+    metric.update(result, driver)
+    metric.update(result, driver.flip(0))
+    assert metric.per_clip().tolist() == pytest.approx([1.0, 0.0])
+
+
+def test_nme_of_a_shift_is_the_shift_over_the_eyes_distance() -> None:
+    driver = 40 * torch.rand(4, 68, 2, generator=torch.Generator().manual_seed(2))
+    driver[:, 36], driver[:, 45] = torch.tensor([10.0, 20.0]), torch.tensor([40.0, 60.0])  # 50 px
+    metric = LandmarkNme()
+    metric.update(driver + torch.tensor([3.0, -4.0]), driver)
+    assert float(metric.compute()) == pytest.approx(10.0, abs=1e-4)  # 5 px of 50
+    assert not metric.higher_is_better
+    # the driver's eyes are the unit, not the result's, and pictures twice as large give the same
+    assert frame_nme(2 * driver, 2 * driver).tolist() == [0.0] * 4
+    wide = frame_nme(3 * driver, driver)
+    torch.testing.assert_close(frame_nme(6 * driver, 2 * driver), wide)
+    expected = 100 * (2 * driver.double()).norm(dim=-1).mean(dim=-1) / 50
+    torch.testing.assert_close(wide, expected)
+    # one point of 68 that is off by 68 px counts as much as all off by 1 px
+    one_off = driver.clone()
+    one_off[:, 0, 0] += 68
+    assert frame_nme(one_off, driver).tolist() == pytest.approx([2.0] * 4, abs=1e-4)
+
+
+def test_nme_stays_finite_where_the_eyes_fall_together() -> None:
+    assert frame_nme(torch.ones(1, 68, 2), torch.zeros(1, 68, 2)).isfinite().all()
+
+
+def test_perceptual_distance_of_known_directions() -> None:
+    def features(images: torch.Tensor) -> list[torch.Tensor]:
+        return [images, images[..., ::2, ::2].flip(1)]
+
+    red, yellow = torch.zeros(5, 3, 8, 8), torch.zeros(5, 3, 8, 8)
+    red[:, 0], yellow[:, :2] = 0.3, 0.9
+    metric = PerceptualDistance(features=features, batch_size=2)
+    metric.update(red, yellow)
+    # 45 degrees apart whatever the length: |x - y|^2 = 2 - 2 cos 45
+    assert float(metric.compute()) == pytest.approx(2 - math.sqrt(2), abs=1e-6)
+    metric.update(red, red)
+    assert metric.per_clip().tolist() == pytest.approx([2 - math.sqrt(2), 0.0], abs=1e-6)
+    assert not metric.higher_is_better
+    half = yellow.clone()
+    half[..., 4:] = red[..., 4:]
+    whole, part = (frame_distance([red], [other]) for other in (yellow, half))
+    torch.testing.assert_close(part, whole / 2)
+
+
+def test_perceptual_distance_is_that_of_the_training_network(weights_dir, monkeypatch) -> None:
+    monkeypatch.setenv("VASA_WEIGHTS", str(weights_dir))
+    network = SqueezeNetFeatures()
+    first = torch.rand(2, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+    second = torch.rand(2, 3, 48, 48, generator=torch.Generator().manual_seed(1))
+    metric = PerceptualDistance(features=network, batch_size=1)
+    metric.update(first, second)
+    expected = float(network.distance(first, second).mean())
+    assert float(metric.compute()) == pytest.approx(expected, rel=1e-5)
+
+
+def colours() -> PerceptualDistance:
+    return PerceptualDistance(features=lambda images: [images], batch_size=2)
+
+
 @pytest.mark.parametrize(
     ("make", "shape"),
-    [(PooledCorrelation, (15,)), (ClipCorrelation, (15,)), (PoseError, (15, 6)), (Psnr, None)],
+    [
+        (PooledCorrelation, (15,)),
+        (ClipCorrelation, (15,)),
+        (PoseError, (15, 6)),
+        (Psnr, None),
+        (IdentitySimilarity, (15, 8)),
+        (LandmarkNme, (15, 68, 2)),
+        (colours, None),
+    ],
 )
 def test_merge_of_halves_is_the_whole(make, shape) -> None:
     generator = torch.Generator().manual_seed(1)

@@ -1,8 +1,11 @@
 """Protocols on networks whose scores are known beforehand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from vasa.evaluation.measuring import PerceptualScale
 from vasa.evaluation.metrics.image import PSNR_CEILING_DB
 from vasa.evaluation.protocols.cross_reenactment import cross_reenactment
 from vasa.evaluation.protocols.generated import generated
@@ -20,14 +23,23 @@ def by_name(rows):
     return {row.metric: row for row in rows}
 
 
-def run_self(world, net, clips=None):
+COLOURS = PerceptualScale(
+    name="colours",
+    network=lambda images: [images],  # type: ignore[arg-type]
+    device=torch.device("cpu"),
+    is_in_loss=False,
+)
+
+
+def run_self(world, net, clips=None, perceptual=COLOURS, instrument=None):
     return by_name(
         self_reenactment(
             autoencoder=net,
-            instrument=world.instrument,
+            instrument=instrument or world.instrument,
             clips=clips or world.clips,
             frame_stride=2,
             mouth_margin=0.2,
+            perceptual=perceptual,
             batch_size=7,
             **world.arguments,
         )
@@ -42,11 +54,53 @@ def test_oracle_reenacts_perfectly(world) -> None:
     assert rows["self_reenactment/mouth_correlation"].value == pytest.approx(1.0, abs=1e-4)
     assert rows["self_reenactment/psnr"].control < 40
     assert abs(rows["self_reenactment/mouth_correlation"].control) < 0.6
+    assert rows["self_reenactment/landmark_nme"].value == pytest.approx(0.0, abs=1e-2)
+    assert rows["self_reenactment/landmark_nme"].control > 10
+    assert rows["self_reenactment/perceptual"].value == pytest.approx(0.0, abs=1e-6)
+    assert rows["self_reenactment/perceptual"].control > 1e-4
+    assert rows["self_reenactment/identity_similarity"].value == pytest.approx(1.0, abs=1e-5)
+    others = rows["self_reenactment/identity_to_others"]
+    assert others.value == pytest.approx(others.control, abs=1e-5)
+    assert others.value < 0.95 and others.higher_is_better is False
+
+
+def test_a_face_of_nobody_is_exposed_by_both_identity_rows(world) -> None:
+    rows = run_self(world, world.mean_face)
+    same = rows["self_reenactment/identity_similarity"]
+    others = rows["self_reenactment/identity_to_others"]
+    assert same.value < same.control - 0.3
+    assert same.value - others.value < 0.5 * (same.control - others.control)
+    assert rows["self_reenactment/landmark_nme"].value == pytest.approx(0.0, abs=1e-2)
+
+
+def test_landmark_error_of_a_result_that_stands_aside(world) -> None:
+    rows = run_self(world, world.aside)
+    expected = 100 * world.aside.shift * world.size / world.eyes_px
+    assert rows["self_reenactment/landmark_nme"].value == pytest.approx(expected, abs=0.1)
+
+
+def test_rows_that_nothing_can_be_measured_for_are_left_out(world) -> None:
+    def blind(image):
+        return replace(world.instrument(image), landmarks=None)
+
+    alone = [world.make_clip(person=0, seed=seed) for seed in (1, 2)]
+    rows = run_self(world, world.oracle, alone, perceptual=None, instrument=blind)
+    assert {name.split("/")[1] for name in rows} == {
+        *("psnr", "psnr_mouth", "ssim", "pose_error", "mouth_correlation", "identity_similarity")
+    }
+
+
+def test_a_network_that_the_loss_used_is_named_so(world) -> None:
+    plain = run_self(world, world.oracle)["self_reenactment/perceptual"]
+    used = run_self(world, world.oracle, perceptual=replace(COLOURS, is_in_loss=True))
+    assert "perceptual(colours), which is not LPIPS" in plain.note and "loss" not in plain.note
+    assert "training loss" in used["self_reenactment/perceptual"].note
 
 
 def test_copying_the_source_scores_its_own_control(world) -> None:
     rows = run_self(world, world.copy)
-    for name in ("psnr", "psnr_mouth", "ssim", "pose_error"):
+    names = ("psnr", "psnr_mouth", "ssim", "perceptual", "pose_error", "landmark_nme")
+    for name in (*names, "identity_similarity"):
         row = rows[f"self_reenactment/{name}"]
         assert row.value == pytest.approx(row.control)
         assert row.n == len(world.clips)

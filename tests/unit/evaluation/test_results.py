@@ -162,3 +162,12 @@ def test_a_clip_is_cut_and_scaled_with_its_landmarks() -> None:
     assert len(found.audio) == 6 * 640
     assert found.source_index() == 2
     assert found.scored_indices(stride=2).tolist() == [3, 5]
+
+
+def test_a_report_without_a_perceptual_distance_says_so() -> None:
+    psnr, distance = (
+        make_row(metric=f"self_reenactment/{name}", unit="dB") for name in ("psnr", "perceptual")
+    )
+    assert any("perceptual" in text for text in caveats([psnr]))
+    assert not any("perceptual" in text for text in caveats([psnr, distance]))
+    assert not any("perceptual" in text for text in caveats([make_row()]))

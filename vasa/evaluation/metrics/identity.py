@@ -15,5 +15,5 @@ class IdentitySimilarity(ClipMean):
     higher_is_better = True
 
     def update(self, result: Tensor, reference: Tensor) -> None:
-        """Adds one clip: embeddings of its frames `t e` and of the person, `e`."""
-        self.add_value(cosine_similarity(result.double(), reference.double()[None], dim=-1).mean())
+        """Adds one clip: embeddings of its frames `t e`, and of the person `e` or frames `t e`."""
+        self.add_value(cosine_similarity(result.double(), reference.double(), dim=-1).mean())

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from vasa.evaluation.report import captions
 from vasa.evaluation.report.curves import curves_svg
 from vasa.evaluation.report.leakage import PICTURE, matrix_facts
 from vasa.evaluation.report.markdown import markdown_page
@@ -19,22 +20,6 @@ from vasa.evaluation.report.runs import RunRecord, read_run
 from vasa.evaluation.report.summary import caveats, experts_used, headlines
 from vasa.evaluation.report.tables import cells, grouped
 from vasa.evaluation.results import ResultRow, read_rows
-
-CAPTIONS = {
-    "1_self_reenactment": "Self-reenactment: a held-out person's first frame in the motion of "
-    "another frame of the same clip. The last column is the absolute difference, times four.",
-    "2_cross_reenactment": "Cross-reenactment: sources down the left, drivers along the top. Each "
-    "row should keep one person, each column one pose and expression.",
-    "3_swaps": "Pose and dynamics of the driver, together and apart.",
-    "4_generated": "Talking video from one picture and audio: real frames above the generated "
-    "ones at the same times (two rows a clip).",
-    "5_mouth_opening": "Mouth opening over time: truth of the audio, and re-measured from the "
-    "generated frames.",
-    "6_leakage": "Leakage: the factor on the left was changed alone, the one below was measured "
-    "again after one code was swapped. Boxes: what should arrive, as the error of its arrival.",
-    "7_counterfactuals": "A held-out person with one factor changed (second column), and each code "
-    "of that picture alone in the first one. Only the code that should carry it should change it.",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,17 +67,29 @@ def _run_facts(run: RunRecord) -> dict[str, Any]:
         "starts": starts,
         "model_hash": str(run.done.get("model_hash", ""))[:16],
         "curves": Markup(curves_svg(run) or ""),
-        "samples": [
-            Figure(title=name, caption=f"{name}, last saved: {path.name}", uri=data_uri(path))
-            for name, path in run.samples.items()
-        ],
+        "samples": _sample_figures(run),
         "config": json.dumps(run.config, indent=2, sort_keys=False),
     }
 
 
+def _sample_figures(run: RunRecord) -> list[Figure]:
+    """The last sample of each name, the known ones first and in their order."""
+    known = [name for name in captions.SAMPLES if name in run.samples]
+    figures = []
+    for name in [*known, *(name for name in run.samples if name not in known)]:
+        sample = run.samples[name]
+        words = [captions.SAMPLES.get(name, f"{name}.")]
+        if sample.step is not None:
+            words.append(f"Step {sample.step}.")
+        figures.append(Figure(title=name, caption=" ".join(words), uri=data_uri(sample.path)))
+    return figures
+
+
 def _figures(folder: Path, suffix: str) -> list[Figure]:
     return [
-        Figure(title=path.stem, caption=CAPTIONS.get(path.stem, path.stem), uri=data_uri(path))
+        Figure(
+            title=path.stem, caption=captions.SHEETS.get(path.stem, path.stem), uri=data_uri(path)
+        )
         for path in sorted(folder.glob(f"*.{suffix}"))
     ]
 

@@ -15,6 +15,19 @@ NOT_CURVES = {"step", "time_s"}
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A picture that a run drew while it trained.
+
+    Attributes:
+        path: of the file.
+        step: that it was drawn at; None where its name says none.
+    """
+
+    path: Path
+    step: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """One run folder.
 
@@ -32,7 +45,7 @@ class RunRecord:
     environment: dict[str, Any]
     done: dict[str, Any]
     curves: dict[str, tuple[list[float], list[float]]]
-    samples: dict[str, Path]
+    samples: dict[str, Sample]
     steps: int
     seconds: float
 
@@ -111,10 +124,13 @@ def _json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
-def _last_samples(folder: Path) -> dict[str, Path]:
+def _last_samples(folder: Path) -> dict[str, Sample]:
     """The picture with the highest step of each name in `<name>_<step>.png`."""
-    found: dict[str, Path] = {}
+    found: dict[str, Sample] = {}
     for path in sorted(folder.glob("*.png")):
         match = re.fullmatch(r"(.+)_(\d+)", path.stem)
-        found[match.group(1) if match else path.stem] = path
+        if match is None:
+            found[path.stem] = Sample(path=path, step=None)
+        else:
+            found[match.group(1)] = Sample(path=path, step=int(match.group(2)))
     return found

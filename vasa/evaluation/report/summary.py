@@ -50,6 +50,12 @@ def caveats(rows: Sequence[ResultRow]) -> list[str]:
             f"On the rendered pictures themselves the measuring expert errs by "
             f"{cells(floors[0]).value} degrees; disentanglement/pose_error_deg holds that too."
         )
+    names = {row.metric for row in rows}
+    if "self_reenactment/psnr" in names and "self_reenactment/perceptual" not in names:
+        found.append(
+            "No perceptual distance was measured (evaluation.perceptual=none): PSNR and SSIM "
+            "alone hardly punish blur."
+        )
     if any(row.metric.startswith("sync/") for row in rows):
         found.append(
             "S_C and S_D come from the project's own SyncNet, trained on the same training split "
