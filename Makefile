@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null \
 	&& echo $$p && break; done)
 
-.PHONY: help install quickstart test lint bench report clean check-system
+.PHONY: help install quickstart test lint bench gpu-check report clean check-system
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,6 +28,20 @@ lint: $(VENV)/.installed-dev  ## format, rules and types
 
 bench: install  ## speed of each part on this machine
 	$(BIN)/vasa bench
+
+# Neither installs nor fetches: .venv where it is, else the python3 that is there.
+DATA ?=
+WHEELS ?=
+SECONDS ?= 240
+LIMIT ?= 570
+DEVICE ?= cuda
+OUT ?= runs/gpu-check
+unexport SECONDS  # to bash it is a clock
+
+gpu-check:  ## tests, speed, a short training on a GPU: DATA=shards SECONDS=240 OUT=runs/gpu-check
+	"$(or $(wildcard $(BIN)/python),python3)" experiments/004-gpu-check/gpu_check.py \
+		--out "$(OUT)" --seconds "$(SECONDS)" --limit "$(LIMIT)" --device "$(DEVICE)" \
+		$(if $(DATA),--data "$(DATA)") $(if $(WHEELS),--wheels "$(WHEELS)")
 
 report: install  ## the report of RUN (runs/quickstart) again from its records
 	$(BIN)/vasa report results=$(RUN)/results.jsonl output=$(RUN)/report.html \

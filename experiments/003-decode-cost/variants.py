@@ -3,7 +3,8 @@
 usage: python experiments/003-decode-cost/variants.py RESULTS.json [README]
 
 Parameters and operations are counted; seconds are measured on one thread, each variant in a
-process of its own, all of them twice in turn. With a README its tables are replaced.
+process of its own, all of them twice in turn. results.jsonl beside
+RESULTS.json holds the presets' rows. With a README its tables are replaced.
 """
 
 import json
@@ -16,6 +17,7 @@ from omegaconf import OmegaConf
 
 from vasa.cli.decode_cost import Timing, timing
 from vasa.cli.paths import conf_dir
+from vasa.evaluation.results import Criterion, ResultRow, measured_row, write_rows
 from vasa.models.face_cost import face_cost
 from vasa.training.config import build
 from vasa.training.run_folder import describe_environment
@@ -62,6 +64,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
 }
 ROUNDS = 2
+SIZES = {"tiny": 64, "small": 128, "base": 256, "paper": 512}
+CEILING = Criterion(metric="decode/paper_512_gflop", rule="at_most", bound=250)
+"""Of one 512 px frame; the aim is near 120."""
+COMMAND = (
+    "python experiments/003-decode-cost/variants.py experiments/003-decode-cost/costs.json "
+    "experiments/003-decode-cost/README.md"
+)
 
 
 def preset(name: str) -> dict[str, Any]:
@@ -109,6 +118,41 @@ def measure(configs: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
             times[name].append(timing(config, threads=1, seconds=2.0))
             print(f"round {number}: {times[name][-1].decode_cpu_s:.2f} CPU s  {name}", flush=True)
     return {name: {**counted(config), **timed(times[name])} for name, config in configs.items()}
+
+
+def result_rows(record: dict[str, Any]) -> list[ResultRow]:
+    """The presets' costs by the names of `vasa bench parts=[decode]`, with what they come from."""
+    machine = record["machine"]
+    stamp = {
+        **{"seed": 0, "commit": machine["commit"], "is_dirty": machine["is_dirty"]},
+        **{"command": COMMAND, "device": "cpu", "threads": 1, "date": machine["started_at"]},
+        **{"machine": machine["processor"], "versions": machine["versions"]},
+    }
+    counted = "multiply-adds of convolutions and matrix products, twice"
+    timed = f"one thread, float32, the less of {ROUNDS} rounds"
+    rows = []
+    for name, values in record["presets"].items():
+        for metric, key, unit, scale, note in (
+            ("parameters", "parameters", "million", 1e-6, "all of the autoencoder"),
+            ("gflop", "gflop", "GFLOP", 1.0, counted),
+            ("encode_gflop", "encode_gflop", "GFLOP", 1.0, counted),
+            ("cpu_s", "decode_cpu_s", "s", 1.0, timed),
+            ("s", "decode_s", "s", 1.0, f"{timed}, by the clock, on a shared machine"),
+            ("encode_cpu_s", "encode_cpu_s", "s", 1.0, timed),
+            ("peak_gb", "decode_peak_gb", "GB", 1.0, "the whole process"),
+        ):
+            is_timed = key.endswith("_s")
+            row = measured_row(
+                metric=f"decode/{name}_{SIZES[name]}_{metric}",
+                value=values[key] * scale,
+                unit=unit,
+                n=ROUNDS if is_timed else 1,
+                note=note,
+                higher_is_better=False if is_timed or "gflop" in key else None,
+                stamp=stamp,
+            )
+            rows.append(row.judged([CEILING]))
+    return rows
 
 
 def preset_table(rows: dict[str, dict[str, Any]]) -> str:
@@ -172,5 +216,6 @@ if __name__ == "__main__":
             "variants": measure({name: base | other for name, other in VARIANTS.items()}),
         }
         output.write_text(json.dumps(record, indent=2) + "\n")
+    write_rows(output.with_name("results.jsonl"), result_rows(record))
     if len(sys.argv) > 2:
         publish(record, Path(sys.argv[2]))

@@ -4,10 +4,9 @@ Beside each number stands its ratio to a plain convolution timed right before it
 so that two machines, or a busy and an idle hour, can be told from two versions of the code.
 """
 
-import json
+import math
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,41 +14,19 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from vasa.cli.measurement import (
+    Measurement,
+    check_device,
+    device_name,
+    free_memory,
+    rate,
+    reference_rate,
+    waiting_for,
+)
 from vasa.cli.paths import conf_dir
 
 SMALLEST = "face_tiny"
 """The stage 1 whose speed is measured in batches; for others, their cost a picture."""
-
-Measurement = tuple[str, str, float, int]  # metric, unit, value, number of calls
-
-
-def rate(work: Callable[[], int], *, seconds: float) -> tuple[float, int]:
-    """Units of work per second, and the number of calls; a first call warms up.
-
-    Args:
-        work: does some units of work and says how many.
-        seconds: to go on for.
-    """
-    work()
-    units, calls, start = 0, 0, time.perf_counter()
-    while (spent := time.perf_counter() - start) < seconds or not calls:
-        units += work()
-        calls += 1
-    return units / spent, calls
-
-
-def reference_rate() -> float:
-    """Convolutions per second: 3 x 3, 32 to 32 channels, eight pictures of 64 px."""
-    import torch
-
-    images, kernel = torch.randn(8, 32, 64, 64), torch.randn(32, 32, 3, 3)
-
-    def convolve() -> int:
-        torch.nn.functional.conv2d(images, kernel, padding=1)
-        return 1
-
-    with torch.inference_mode():
-        return rate(convolve, seconds=0.5)[0]
 
 
 def measure_synth(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
@@ -68,12 +45,12 @@ def measure_synth(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
     states = [frame_state(mouth=mouth, motion=motion, frame=i) for i in range(2 * FPS)]
     for size in sorted({cfg.size, 128}):
         renderer = Renderer(who=who, size=size)
-        value, calls = rate(
+        speed = rate(
             lambda r=renderer: len([r.render(state) for state in states]), seconds=cfg.seconds
         )
-        yield f"synth/render_{size}px", "frames/s", value, calls
-    value, calls = rate(lambda: len(make_clip(spec).frames), seconds=cfg.seconds)
-    yield f"synth/clip_{cfg.size}px", "frames/s", value, calls
+        yield _speed(f"synth/render_{size}px", "frames/s", speed)
+    speed = rate(lambda: len(make_clip(spec).frames), seconds=cfg.seconds)
+    yield _speed(f"synth/clip_{cfg.size}px", "frames/s", speed)
 
 
 def measure_shards(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
@@ -97,27 +74,19 @@ def measure_shards(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
         def load(data: FaceDataModule = data, steps: Iterator[int] = steps) -> int:
             return len(data.batch_at(next(steps))["image"])
 
-        value, calls = rate(load, seconds=cfg.seconds)
-        yield metric, "samples/s", value, calls
+        yield _speed(metric, "samples/s", rate(load, seconds=cfg.seconds))
 
 
 def measure_training(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
     """A real, short run of the stage-1 experiment, with losses, average and record."""
-    from vasa.models.checkpoint import save_model
-    from vasa.training.config import build
     from vasa.training.logging import MetricsRecord
     from vasa.training.runner import train
 
-    expert = _composed("expert/loss").module.model
-    save_model(
-        build(expert),
-        OmegaConf.to_container(expert, resolve=True),  # type: ignore[arg-type]
-        folder / "expert" / "model",
-    )
     run = _composed(
         cfg.training,
+        f"trainer={TRAINERS[cfg.device]}",
         f"data.root={_shards(cfg, folder)}",
-        f"module.expert={folder / 'expert'}",
+        f"module.expert={_random_expert(folder)}",
         f"run_dir={folder / 'run'}",
         f"max_steps={cfg.training_steps}",
         f"trainer.num_threads={cfg.num_threads or 'null'}",
@@ -126,22 +95,67 @@ def measure_training(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
     times = [line["time_s"] for line in MetricsRecord.read(train(cfg=run) / "metrics.jsonl")]
     warm = len(times) // 3
     steps = len(times) - 1 - warm
-    yield f"training/{cfg.training}", "steps/s", steps / (times[-1] - times[warm]), steps
+    speed = steps / (times[-1] - times[warm]), steps
+    yield _speed(f"training/{cfg.training}", "steps/s", speed)
+
+
+def measure_train_step(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
+    """A training step of each chosen preset, on random batches (`vasa.cli.train_cost`)."""
+    from vasa.cli.train_cost import StepWork, step_gflop, train_step_costs
+    from vasa.training.config import build, resolved
+
+    free_memory(cfg.device)
+    work = StepWork(
+        device=cfg.device,
+        num_threads=cfg.num_threads,
+        steps=cfg.train_steps,
+        warmup_steps=cfg.train_warmup_steps,
+        budget_s=cfg.train_step_budget_s,
+    )
+    batch = {"seed": cfg.seed, "num_steps": 0, "num_workers": 0}
+    common = [f"trainer={TRAINERS[cfg.device]}", f"trainer.num_threads={cfg.num_threads or 'null'}"]
+    common += ["logger=none", "sample_every=0", "checkpoint_every_s=1.0e9", "data.root=none"]
+    for preset in cfg.stage1_presets:
+        at_once = ["module.encoder_steps=0", "module.adversary.start_step=0"]
+        at_once.append("module.log_unused_every=1000000000")
+        expert = f"module.expert={_random_expert(folder)}"
+        run = resolved(_composed(f"stage1/{preset}", *common, *at_once, expert))
+        size = run["module"]["model"]["image_size"]
+        kept = {key: run["data"][key] for key in ("batch_size", "frames_per_clip")}
+        run["data"] = {"_target_": f"{RANDOM}.RandomFaces", "image_size": size, **kept, **batch}
+        step_s = None
+        if cfg.device == "cpu":
+            gflop = step_gflop(run["module"], kept["batch_size"])
+            step_s = gflop / (reference_rate() * REFERENCE_GFLOP)
+        yield from train_step_costs(run, name=f"{preset}_{size}", work=work, step_s=step_s)
+    for preset in cfg.stage2_presets:
+        model = f"model@module.model=motion_{preset}"
+        run = resolved(_composed("stage2/tiny", *common, model, "module.stage1=null"))
+        net = run["module"]["model"]
+        kept = {key: run["data"][key] for key in ("batch_size", "window", "num_previous")}
+        sizes = {"num_motion": net["num_motion"], "num_audio": build(_audio(net)).dim}
+        run["data"] = {"_target_": f"{RANDOM}.RandomWindows", **sizes, **kept, **batch}
+        yield from train_step_costs(run, name=f"motion_{preset}", work=work, step_s=None)
 
 
 def measure_decode(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
     """Stage 1 at inference: motion of pictures, and pictures of motion for one source.
 
-    Of a preset other than the smallest: its cost a picture (`vasa.cli.decode_cost`).
+    Of a preset other than the smallest, and on a GPU: its cost a picture
+    (`vasa.cli.decode_cost`).
     """
     import torch
 
-    from vasa.cli.decode_cost import decode_costs
+    from vasa.cli.decode_cost import decode_costs, gpu_decode_costs
     from vasa.training.config import build
 
-    if (preset := HydraConfig.get().runtime.choices["model@stage1"]) != SMALLEST:
-        config = cast(dict[str, Any], OmegaConf.to_container(cfg.stage1, resolve=True))
-        name = f"{preset.removeprefix('face_')}_{cfg.stage1.image_size}"
+    preset = HydraConfig.get().runtime.choices["model@stage1"]
+    config = cast(dict[str, Any], OmegaConf.to_container(cfg.stage1, resolve=True))
+    name = f"{preset.removeprefix('face_')}_{cfg.stage1.image_size}"
+    if cfg.device == "cuda":
+        yield from gpu_decode_costs(config, name=name, seconds=cfg.seconds, is_compiled=cfg.compile)
+        return
+    if preset != SMALLEST:
         threads = [cfg.num_threads] if cfg.num_threads else [1, 2]
         yield from decode_costs(config, name=name, threads=threads, seconds=cfg.seconds)
         return
@@ -152,8 +166,8 @@ def measure_decode(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
         moved = source.with_motion(z_pose=pose, z_dyn=dyn)
         encoded = rate(lambda: len(net.motion(images)[0]), seconds=cfg.seconds)
         decoded = rate(lambda: len(net.decode(moved)), seconds=cfg.seconds)
-    yield "stage1/motion_of_pictures", "frames/s", *encoded
-    yield "stage1/decode", "frames/s", *decoded
+    yield _speed("stage1/motion_of_pictures", "frames/s", encoded)
+    yield _speed("stage1/decode", "frames/s", decoded)
 
 
 def measure_motion(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
@@ -164,24 +178,37 @@ def measure_motion(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
     from vasa.inference.windows import MotionSettings, generate_motion
     from vasa.training.config import build
 
-    model = build(cfg.motion).eval()
+    model = build(cfg.motion).eval().to(cfg.device)
     settings = MotionSettings(
         guidance={"audio": 0.5, "gaze": 1.0},
         sampler=DDIMSampler(schedule=model.schedule, num_steps=cfg.sampling_steps, eta=0.0),
         seed=cfg.seed,
     )
-    audio = torch.randn(4 * model.window, model.audio.dim)
-    value, calls = rate(lambda: len(generate_motion(model, audio, settings)), seconds=cfg.seconds)
-    yield f"stage2/motion_{cfg.sampling_steps}_steps", "frames/s", value, calls
+    audio = torch.randn(4 * model.window, model.audio.dim, device=cfg.device)
+    speed = rate(
+        lambda: len(generate_motion(model, audio, settings)),
+        seconds=cfg.seconds,
+        wait=waiting_for(cfg.device),
+    )
+    preset = HydraConfig.get().runtime.choices["model@motion"]
+    name = "motion" if preset == "motion_tiny" else preset
+    yield _speed(f"stage2/{name}_{cfg.sampling_steps}_steps", "frames/s", speed)
 
 
 PARTS = {
     "synth": measure_synth,
     "shards": measure_shards,
     "training": measure_training,
+    "train_step": measure_train_step,
     "decode": measure_decode,
     "motion": measure_motion,
 }
+ON_PROCESSOR = {"synth", "shards"}
+"""Parts that no GPU takes part in."""
+TRAINERS = {"cpu": "cpu", "cuda": "gpu"}
+RANDOM = "vasa.cli.random_batches"
+REFERENCE_GFLOP = 2 * 9 * 32 * 32 * 8 * 64 * 64 / 1e9
+"""Of the convolution that `reference_rate` counts."""
 
 
 @hydra.main(version_base="1.3", config_path=conf_dir(), config_name="bench")
@@ -199,33 +226,72 @@ def main(cfg: DictConfig) -> None:
             f"expected a preset as model@stage1={cfg.stage1}, got stage1={cfg.stage1}; "
             "stage1.KEY=VALUE changes one value of a preset"
         )
+    check_device(cfg.device)
     if cfg.num_threads:
         torch.set_num_threads(cfg.num_threads)
-    environment = describe_environment(device="cpu")
+    environment = describe_environment(device=cfg.device)
     kept = ("commit", "is_dirty", "processor", "cpu_count", "threads", "versions", "started_at")
     record = {key: environment[key] for key in kept}
+    record |= {"seed": cfg.seed, "command": " ".join(environment["command"])}
+    record["machine"] = f"{environment['processor']}, {environment['cpu_count']} CPUs"
+    record["date"] = environment["started_at"]
     output = Path(cfg.output)
     output.parent.mkdir(parents=True, exist_ok=True)
     print(f"{'metric':<40}{'value':>10}  {'unit':<10}{'per convolution':>16}")
     with tempfile.TemporaryDirectory(prefix="vasa-bench-") as folder, output.open("a") as file:
         for part in cfg.parts:
-            reference = reference_rate()
-            for metric, unit, value, calls in PARTS[part](cfg, Path(folder)):
-                ratio = _ratio(value, unit, reference)
-                shown = "" if ratio is None else f"{ratio:.4f}"
-                print(f"{metric:<40}{value:>10.2f}  {unit:<10}{shown:>16}", flush=True)
-                line: dict[str, Any] = {"metric": metric, "value": value, "unit": unit, "n": calls}
-                line |= {"reference": reference, "ratio": ratio, **record}
-                file.write(json.dumps(line) + "\n")
+            device = "cpu" if part in ON_PROCESSOR else cfg.device
+            reference = reference_rate(device)
+            for found in PARTS[part](cfg, Path(folder)):
+                ratio = found.ratio(reference)
+                print(_shown(found, ratio), flush=True)
+                stamp = {"reference": reference, "ratio": ratio, "device": device_name(device)}
+                file.write(_row(found, {**stamp, **record}).to_json() + "\n")
                 file.flush()
     print(f"record: {output}")
 
 
-def _ratio(value: float, unit: str, reference: float) -> float | None:
-    """A speed over the convolution's, a time over its; None for what is neither."""
-    if unit.endswith("/s"):
-        return value / reference
-    return value * reference if unit == "s" else None
+def _speed(metric: str, unit: str, speed: tuple[float, int]) -> Measurement:
+    return Measurement(metric=metric, unit=unit, value=speed[0], calls=speed[1])
+
+
+def _shown(found: Measurement, ratio: float | None) -> str:
+    """A line of the table; what was left out says why."""
+    if math.isnan(found.value):
+        return f"{found.metric:<40}{'-':>10}  {found.note}"
+    beside = "" if ratio is None else f"{ratio:.4f}"
+    return f"{found.metric:<40}{found.value:>10.2f}  {found.unit:<10}{beside:>16}"
+
+
+def _row(found: Measurement, stamp: dict[str, Any]) -> Any:
+    """The line of the record: a result without a control."""
+    from vasa.evaluation.results import measured_row
+
+    return measured_row(
+        metric=found.metric,
+        value=found.value,
+        unit=found.unit,
+        n=found.calls,
+        note=found.note,
+        stamp=stamp,
+    )
+
+
+def _random_expert(folder: Path) -> Path:
+    """The run folder of a face expert with random weights: as dear to look through as any."""
+    from vasa.models.checkpoint import save_model
+    from vasa.training.config import build
+
+    path = folder / "expert"
+    if not path.exists():
+        model = _composed("expert/loss").module.model
+        values = cast(dict[str, Any], OmegaConf.to_container(model, resolve=True))
+        save_model(build(model), values, path / "model")
+    return path
+
+
+def _audio(model: dict[str, Any]) -> DictConfig:
+    return cast(DictConfig, OmegaConf.create(model["audio"]))
 
 
 def _shards(cfg: DictConfig, folder: Path) -> Path:

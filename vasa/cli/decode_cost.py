@@ -4,15 +4,16 @@ Each number of threads is measured in a process of its own, so that peak memory 
 model alone and an earlier measurement's threads do not linger.
 """
 
+import math
 import multiprocessing
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import OmegaConf
+
+from vasa.cli.measurement import Measurement, free_memory, peak_gb, rate, waiting_for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +43,8 @@ class Timing:
 
 def decode_costs(
     config: dict[str, Any], *, name: str, threads: list[int], seconds: float
-) -> Iterator[tuple[str, str, float, int]]:
-    """Metric, unit, value and number of calls of each cost.
+) -> Iterator[Measurement]:
+    """Each cost of a picture, counted and measured on the processor.
 
     Args:
         config: of the `FaceAutoencoder`.
@@ -51,6 +52,23 @@ def decode_costs(
         threads: numbers of threads to measure with; the metrics of the first bear no number.
         seconds: spent on each measurement, at least one call after a first that warms up.
     """
+    yield from counted_costs(config, name=name)
+    for count in threads:
+        found = timing(config, threads=count, seconds=seconds)
+        which = f"decode/{name}" + ("" if count == threads[0] else f"_{count}_threads")
+        for metric, unit, value, calls in (
+            ("cpu_s", "s", found.decode_cpu_s, found.decodes),
+            ("s", "s", found.decode_s, found.decodes),
+            ("encode_cpu_s", "s", found.encode_cpu_s, found.encodes),
+            ("encode_s", "s", found.encode_s, found.encodes),
+            ("peak_gb", "GB", found.decode_peak_gb, found.decodes),
+            ("encode_peak_gb", "GB", found.encode_peak_gb, found.encodes),
+        ):
+            yield Measurement(metric=f"{which}_{metric}", unit=unit, value=value, calls=calls)
+
+
+def counted_costs(config: dict[str, Any], *, name: str) -> Iterator[Measurement]:
+    """Parameters and operations, of all and of each part."""
     import torch
 
     from vasa.models.face_cost import face_cost
@@ -59,23 +77,80 @@ def decode_costs(
     with torch.device("meta"):
         cost = face_cost(build(OmegaConf.create(config)))
     start = f"decode/{name}"
-    yield f"{start}_parameters", "million", sum(cost.parameters.values()) / 1e6, 1
+
+    def found(metric: str, unit: str, value: float) -> Measurement:
+        return Measurement(metric=f"{start}_{metric}", unit=unit, value=value, calls=1)
+
+    yield found("parameters", "million", sum(cost.parameters.values()) / 1e6)
     for part, count in cost.parameters.items():
-        yield f"{start}_parameters/{part}", "million", count / 1e6, 1
-    yield f"{start}_gflop", "GFLOP", sum(cost.decode_gflop.values()), 1
+        yield found(f"parameters/{part}", "million", count / 1e6)
+    yield found("gflop", "GFLOP", sum(cost.decode_gflop.values()))
     for part, gflop in cost.decode_gflop.items():
-        yield f"{start}_gflop/{part}", "GFLOP", gflop, 1
-    yield f"{start}_sampling_gflop", "GFLOP", cost.decode_sampling_gflop, 1
-    yield f"{start}_encode_gflop", "GFLOP", sum(cost.encode_gflop.values()), 1
-    for count in threads:
-        found = timing(config, threads=count, seconds=seconds)
-        which = start if count == threads[0] else f"{start}_{count}_threads"
-        yield f"{which}_cpu_s", "s", found.decode_cpu_s, found.decodes
-        yield f"{which}_s", "s", found.decode_s, found.decodes
-        yield f"{which}_encode_cpu_s", "s", found.encode_cpu_s, found.encodes
-        yield f"{which}_encode_s", "s", found.encode_s, found.encodes
-        yield f"{which}_peak_gb", "GB", found.decode_peak_gb, found.decodes
-        yield f"{which}_encode_peak_gb", "GB", found.encode_peak_gb, found.encodes
+        yield found(f"gflop/{part}", "GFLOP", gflop)
+    yield found("sampling_gflop", "GFLOP", cost.decode_sampling_gflop)
+    yield found("encode_gflop", "GFLOP", sum(cost.encode_gflop.values()))
+
+
+GPU_BATCH = 16
+"""Motions drawn at once where a GPU is to be kept busy."""
+
+
+def gpu_decode_costs(
+    config: dict[str, Any], *, name: str, seconds: float, is_compiled: bool, device: str = "cuda"
+) -> Iterator[Measurement]:
+    """Each cost of a picture, counted and measured on the CUDA device of this process.
+
+    In float32 (TF32 as PyTorch has it) and bf16, one motion and many at once; compiled bf16 too.
+
+    Args:
+        config: of the `FaceAutoencoder`.
+        name: what the metrics are called by.
+        seconds: spent on each measurement, after a call that warms up.
+        is_compiled: whether compiled drawing is measured too; compiling takes a minute.
+        device: cuda; cpu rehearses it.
+    """
+    import torch
+
+    from vasa.models.face_cost import blank_latents
+    from vasa.training.config import build
+
+    yield from counted_costs(config, name=name)
+    start, wait = f"decode/{name}_gpu", waiting_for(device)
+    torch.manual_seed(0)
+    free_memory(device)
+    net = build(OmegaConf.create(config)).eval().to(device)
+    image = torch.rand(1, 3, net.image_size, net.image_size, device=device)
+
+    def drawn(mode: str, decode: Callable[[Any], Any], motions: int) -> Measurement:
+        latents = blank_latents(net, num_motions=motions)
+        for value in (latents.app_volume, latents.z_id, latents.z_dyn):
+            value.uniform_()
+
+        def draw() -> int:
+            with torch.autocast(device, dtype=torch.bfloat16, enabled=bool(mode)):
+                return len(decode(latents))
+
+        speed, calls = rate(draw, seconds=seconds, wait=wait)
+        metric = f"{start}{mode}" + ("_batch" if motions > 1 else "")
+        note = f"{motions} motions at once" if motions > 1 else "one motion at a time"
+        return Measurement(metric=metric, unit="frames/s", value=speed, calls=calls, note=note)
+
+    with torch.inference_mode():
+        for mode in ("", "_bf16"):
+            for motions in (1, GPU_BATCH):
+                yield drawn(mode, net.decode, motions)
+        if is_compiled:
+            try:
+                yield drawn("_compiled", torch.compile(net.decode, dynamic=False), 1)
+            except Exception as error:  # a compiler that is missing ends no other measurement
+                reason = f"left out: {type(error).__name__}: {str(error).splitlines()[0]}"
+                metric = f"{start}_compiled"
+                yield Measurement(
+                    metric=metric, unit="frames/s", value=math.nan, calls=0, note=reason
+                )
+        encoded, calls = rate(lambda: len(net.encode(image).z_id), seconds=seconds, wait=wait)
+    yield Measurement(metric=f"{start}_encode", unit="frames/s", value=encoded, calls=calls)
+    yield Measurement(metric=f"{start}_peak_gb", unit="GB", value=peak_gb(device), calls=1)
 
 
 def timing(config: dict[str, Any], *, threads: int, seconds: float) -> Timing:
@@ -99,7 +174,7 @@ def _time_here(config: dict[str, Any], threads: int, seconds: float) -> Timing:
     image = torch.rand(1, 3, net.image_size, net.image_size)
     with torch.inference_mode():
         decode_s, decode_cpu_s, decodes = _seconds_a_call(lambda: net.decode(latents), seconds)
-        decode_peak_gb = _peak_gb()
+        decode_peak_gb = peak_gb()
         encode_s, encode_cpu_s, encodes = _seconds_a_call(lambda: net.encode(image), seconds)
     return Timing(
         decode_s=decode_s,
@@ -107,7 +182,7 @@ def _time_here(config: dict[str, Any], threads: int, seconds: float) -> Timing:
         encode_s=encode_s,
         encode_cpu_s=encode_cpu_s,
         decode_peak_gb=decode_peak_gb,
-        encode_peak_gb=_peak_gb(),
+        encode_peak_gb=peak_gb(),
         decodes=decodes,
         encodes=encodes,
     )
@@ -121,8 +196,3 @@ def _seconds_a_call(work: Callable[[], object], seconds: float) -> tuple[float, 
         work()
         calls += 1
     return (time.perf_counter() - wall) / calls, (time.process_time() - cpu) / calls, calls
-
-
-def _peak_gb() -> float:
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9

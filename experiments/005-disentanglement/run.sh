@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# What stage 1 disentangles, and what VASA-1's two losses do for it.
+# Run again after an interruption it continues; what is complete is not made again.
+#   usage: run.sh [RUN]     (default: runs/005-disentanglement; JOBS=2 trainings at a time)
+set -euo pipefail
+run=${1:-runs/005-disentanglement}
+jobs=${JOBS:-2}
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+here=$(dirname "$0")
+
+step() { printf '\n== %s (%d s)\n' "$1" "$SECONDS"; }
+
+step "people in independent states: 1,200 to train on, 104 to probe and score"
+vasa synth output="$run/independent" motion=independent seconds=0.64 \
+    people.train=1200 people.val=32 people.test=24
+vasa synth output="$run/probe" motion=independent seconds=2.56 \
+    people.train=64 people.val=16 people.test=24
+
+step "a face expert for the losses, another for the measurements"
+vasa train experiment=expert/loss max_steps=2000 data.root="$run/independent" \
+    run_dir="$run/expert_loss" &
+vasa train experiment=expert/metric max_steps=2000 data.root="$run/independent" \
+    run_dir="$run/expert_metric"
+wait
+
+evaluate() {  # RUN_OF_STAGE_1
+    vasa evaluate protocol=disentanglement data="$run/probe" stage1="$1" \
+        expert="$run/expert_metric" output="$1/disentanglement/results.jsonl" "${@:2}"
+}
+
+step "the whole recipe"
+OMP_NUM_THREADS=2 vasa train experiment=stage1/tiny_independent data.root="$run/independent" \
+    module.expert="$run/expert_loss" run_dir="$run/stage1"
+evaluate "$run/stage1"
+
+step "talking clips for the ablation"
+vasa synth output="$run/talking"
+
+ablate() {  # NAME SEED OVERRIDES...
+    local to="$run/ablation/$1-seed$2"
+    vasa train experiment=stage1/tiny seed="$2" max_steps=1200 module.encoder_steps=800 \
+        module.weights.transfer=0 sample_every=0 data.root="$run/talking" module.expert="$run/expert_loss" \
+        run_dir="$to" "${@:3}"
+    evaluate "$to" 'evaluation.protocols=[disentanglement]'
+}
+export -f ablate evaluate
+export run
+
+step "both losses, each off, both off; three seeds"
+for seed in 0 1 2; do
+    printf '%s\n' \
+        "both $seed" \
+        "no_consistency $seed module.weights.consistency=0" \
+        "no_cross_identity $seed module.weights.cross_identity=0" \
+        "neither $seed module.weights.consistency=0 module.weights.cross_identity=0"
+done | xargs -P "$jobs" -I{} bash -c 'ablate {}'
+
+step "table"
+python "$here/table.py" "$run" "$here"
+step "done"

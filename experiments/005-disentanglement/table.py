@@ -1,0 +1,139 @@
+"""Results file and README tables of experiment 005.
+
+usage: python experiments/005-disentanglement/table.py RUN EXPERIMENT
+
+RUN is the folder of run.sh; EXPERIMENT holds the README and receives results.jsonl: the rows of the
+whole recipe, then those of the ablation with `variant` and their seed.
+"""
+
+import json
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from marks import put_between  # noqa: E402
+
+ASKED = (
+    "disentanglement/pose_error_deg",
+    "disentanglement/mouth_correlation",
+    "disentanglement/gaze_correlation",
+    "probe/z_dyn/yaw_r2",
+    "probe/z_dyn/identity_accuracy",
+)
+BESIDE = (
+    "disentanglement/expert_pose_error_deg",
+    "disentanglement/expert_mouth_correlation",
+    "disentanglement/expert_gaze_correlation",
+    "disentanglement/blink_correlation",
+    "disentanglement/identity_similarity",
+    "disentanglement/leakage_mean",
+    "probe/z_dyn/pitch_r2",
+    "probe/z_dyn/yaw_mlp_r2",
+    "probe/z_dyn/identity_mlp_accuracy",
+    "probe/z_dyn/mouth_opening_r2",
+    "probe/z_dyn/gaze_r2",
+)
+VARIANTS = {
+    "both": "both losses",
+    "no_consistency": "transfer consistency off",
+    "no_cross_identity": "cross-identity off",
+    "neither": "both off",
+}
+COLUMNS = {
+    "disentanglement/leakage_mean": "leakage, all codes",
+    "disentanglement/leakage_appearance_mean": "appearance swapped",
+    "disentanglement/leakage_pose_mean": "pose swapped",
+    "disentanglement/leakage_dynamics_mean": "dynamics swapped",
+    "disentanglement/leakage_pose/yaw_identity": "yaw moves identity",
+    "disentanglement/leakage_appearance/yaw_yaw": "appearance carries yaw",
+    "disentanglement/pose_error_deg": "pose error (deg)",
+    "disentanglement/mouth_correlation": "mouth r",
+    "disentanglement/identity_similarity": "identity",
+}
+
+Row = dict[str, Any]
+
+
+def rows_of(run: Path) -> list[Row]:
+    """The rows that `vasa evaluate` left in a stage-1 run."""
+    lines = (run / "disentanglement" / "results.jsonl").read_text().splitlines()
+    return [{**json.loads(line), "device": "cpu"} for line in lines]
+
+
+def recipe_table(rows: dict[str, Row]) -> str:
+    """What was asked, then what stands beside it."""
+    first = rows[ASKED[0]]
+    commit = first["commit"][:12] + ("+changes" if first["is_dirty"] else "")
+    lines = [
+        f"{first['n']} held-out people, seed {first['seed']}, commit {commit}, {first['machine']}, "
+        f"{first['date'][:10]}:",
+        "",
+        "| number | value | 95% CI | control | control is | judged |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name in (*ASKED, *BESIDE):
+        row = rows[name]
+        verdicts = "; ".join(
+            f"{'met' if c['passed'] else 'NOT met'}: {c['text']}" for c in row["criteria"]
+        )
+        lines.append(
+            f"| `{name}` | {row['value']:.3f} | {row['ci_low']:.3f} … {row['ci_high']:.3f} "
+            f"| {row['control']:.3f} | {row['control_name']} | {verdicts} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def ablation_table(found: dict[str, list[dict[str, Row]]]) -> str:
+    """Mean and standard deviation over seeds; each seed's difference to both losses."""
+    seeds = len(found["both"])
+    lines = [
+        f"Mean ± standard deviation over {seeds} seeds; in brackets, in how many of them the value "
+        "is above that of both losses of the same seed:",
+        "",
+        "| | " + " | ".join(COLUMNS.values()) + " |",
+        "| --- " * (len(COLUMNS) + 1) + "|",
+    ]
+    for variant, label in VARIANTS.items():
+        cells = []
+        for metric in COLUMNS:
+            values = [rows[metric]["value"] for rows in found[variant]]
+            spread = statistics.stdev(values) if len(values) > 1 else float("nan")
+            cell = f"{statistics.mean(values):.3f} ± {spread:.3f}"
+            if variant != "both":
+                pairs = zip(values, found["both"], strict=True)
+                above = sum(value > rows[metric]["value"] for value, rows in pairs)
+                cell += f" ({above}/{seeds})"
+            cells.append(cell)
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main(run: Path, experiment: Path) -> None:
+    """Write results.jsonl and both tables."""
+    recipe = rows_of(run / "stage1")
+    found: dict[str, list[dict[str, Row]]] = {}
+    records = list(recipe)
+    for variant in VARIANTS:
+        folders = sorted((run / "ablation").glob(f"{variant}-seed*"))
+        if not folders:
+            sys.exit(f"expected runs at {run}/ablation/{variant}-seed*, found none; run run.sh")
+        found[variant] = []
+        for folder in folders:
+            seed = int(folder.name.rpartition("seed")[2])
+            rows = [{**row, "variant": variant, "training_seed": seed} for row in rows_of(folder)]
+            records += rows
+            found[variant].append({row["metric"]: row for row in rows})
+    lines = [json.dumps(record) for record in records]
+    (experiment / "results.jsonl").write_text("\n".join(lines) + "\n")
+    readme = experiment / "README.md"
+    put_between(readme, "recipe", recipe_table({row["metric"]: row for row in recipe}))
+    put_between(readme, "ablation", ablation_table(found))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
