@@ -195,6 +195,49 @@ def measure_motion(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
     yield _speed(f"stage2/{name}_{cfg.sampling_steps}_steps", "frames/s", speed)
 
 
+def measure_stream(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
+    """Speech to frames live, by preset, and the motion model alone (`vasa.cli.stream_cost`)."""
+    import torch
+
+    from vasa.cli.stream_cost import StreamWork, motion_cpu_costs, stream_costs
+    from vasa.training.config import build
+    from vasa.training.run_folder import describe_environment
+
+    environment = describe_environment(device=cfg.device)
+    machine = f"{environment['processor']}, {torch.get_num_threads()} threads"
+    work = StreamWork(
+        device=cfg.device,
+        machine=device_name(cfg.device) if cfg.device == "cuda" else machine,
+        seconds=cfg.stream_seconds,
+        steps=cfg.sampling_steps,
+        hop_frames=cfg.stream_hop_frames,
+        lookahead_frames=cfg.stream_lookahead_frames,
+        batch_size=cfg.stream_batch_size,
+        precision=cfg.stream_precision,
+        seed=cfg.seed,
+    )
+    for preset in cfg.stream_presets:
+        torch.manual_seed(cfg.seed)
+        face = build(_composed(f"stage1/{preset}").module.model).eval().to(cfg.device)
+        motion = _motion_model(preset, num_motion=6 + face.z_dyn_dim).to(cfg.device)
+        name = f"{preset}_{face.image_size}"
+        yield from stream_costs(face, motion, name=name, work=work)
+    if cfg.device == "cpu":
+        for preset in cfg.stream_motion_presets:
+            yield from motion_cpu_costs(_motion_model(preset), name=preset, seed=cfg.seed)
+
+
+def _motion_model(preset: str, *, num_motion: int | None = None) -> Any:
+    """Stage 2 with random weights; the paper's size is the base one."""
+    from vasa.training.config import build
+
+    size = "base" if preset == "paper" else preset
+    model = _composed("stage2/tiny", f"model@module.model=motion_{size}").module.model
+    if num_motion is not None:
+        model.num_motion = num_motion
+    return build(model).eval()
+
+
 PARTS = {
     "synth": measure_synth,
     "shards": measure_shards,
@@ -202,6 +245,7 @@ PARTS = {
     "train_step": measure_train_step,
     "decode": measure_decode,
     "motion": measure_motion,
+    "stream": measure_stream,
 }
 ON_PROCESSOR = {"synth", "shards"}
 """Parts that no GPU takes part in."""

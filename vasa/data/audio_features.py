@@ -20,6 +20,23 @@ SUBFRAMES = 4
 HOP = SAMPLES_PER_FRAME // SUBFRAMES
 
 
+@dataclass(frozen=True, kw_only=True)
+class SoundContext:
+    """Sound around a run of frames that their features are made from, where sound is bounded.
+
+    Attributes:
+        before_frames: frames before the first.
+        after_samples: samples after the last; what a stream waits for. Enough that the frames they
+            reach into are sure to belong to the clip, whose length is known to the nearest frame:
+            at its end a stream and a file are then cut, and padded with silence, alike.
+        is_exact: whether the features equal those of the whole clip, but for rounding.
+    """
+
+    before_frames: int
+    after_samples: int
+    is_exact: bool
+
+
 class AudioEncoder(Protocol):
     """A frozen map from sound to features at the video's rate.
 
@@ -30,6 +47,11 @@ class AudioEncoder(Protocol):
     @property
     def dim(self) -> int:
         """f."""
+        ...
+
+    @property
+    def context(self) -> SoundContext:
+        """What features need of the sound around their frames."""
         ...
 
     def describe(self) -> str:
@@ -98,6 +120,17 @@ class LogMel:
     def context_samples(self) -> int:
         """Samples beyond its own that a frame's features see, on either side."""
         return (self.window_samples - HOP) // 2
+
+    @property
+    def context(self) -> SoundContext:
+        """The frames around that the transform reaches into."""
+        frames = -(-self.context_samples // SAMPLES_PER_FRAME)
+        surely_frames = frames * SAMPLES_PER_FRAME - SAMPLES_PER_FRAME // 2
+        return SoundContext(
+            before_frames=frames,
+            after_samples=max(self.context_samples, surely_frames),
+            is_exact=True,
+        )
 
     def describe(self) -> str:
         """Settings in one line."""

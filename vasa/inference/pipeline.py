@@ -3,8 +3,7 @@
 Shapes: t frames, m motion, n samples, c h w pictures.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +12,14 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from vasa.data.schema import FPS
-from vasa.inference.face_locator import resized
+from vasa.data.schema import SAMPLES_PER_FRAME
+from vasa.inference.rendering import Renderer, RenderSettings
 from vasa.inference.sound import check_speech
-from vasa.inference.windows import MotionSettings, generate_motion
+from vasa.inference.streaming import FaceStream, MotionEdit, MotionStream
+from vasa.inference.windows import MotionSettings
 from vasa.models.checkpoint import load_model, model_hash
 from vasa.models.motion_transformer import MotionTransformer
 from vasa.types import InputError
-
-NUM_POSE = 6
-
-
-@dataclass(frozen=True, kw_only=True)
-class RenderSettings:
-    """How motion becomes pictures.
-
-    Attributes:
-        batch_size: frames decoded at once.
-        start_blend_s: seconds in which the head moves from the source's pose to the generated
-            one; 0: it starts where it was generated. Unspecified in the paper.
-    """
-
-    batch_size: int
-    start_blend_s: float
 
 
 class TalkingFace:
@@ -83,6 +67,75 @@ class TalkingFace:
         """Where both networks are."""
         return next(self.motion_model.parameters()).device
 
+    def stream(
+        self,
+        image: Tensor,
+        *,
+        motion: MotionSettings,
+        render: RenderSettings,
+        edit: MotionEdit | None = None,
+    ) -> FaceStream:
+        """Speech to frames while it is spoken.
+
+        Args:
+            image: face crop `3 h h` in [0, 1], encoded here, once.
+            motion: of the sampling; its plan says after how much sound there are frames.
+            render: of the decoding; a small batch gives the first frame sooner.
+            edit: given motion `t m` and the index of its first frame, gives the motion to draw.
+        """
+        return FaceStream(
+            motion=MotionStream(self.motion_model, motion),
+            renderer=Renderer(self.autoencoder, image, render),
+            edit=edit,
+        )
+
+    def frames(
+        self,
+        image: Tensor,
+        audio: Tensor,
+        *,
+        motion: MotionSettings,
+        render: RenderSettings,
+        edit: MotionEdit | None = None,
+    ) -> Iterator[Tensor]:
+        """Speech spoken by a face, in batches, so that memory does not grow with its length.
+
+        The speech is streamed: this is what `stream` gives, to the bit.
+
+        Args:
+            image: face crop `3 h h` in [0, 1].
+            audio: mono at 16 kHz in [-1, 1], `n`.
+            motion: of the sampling.
+            render: of the decoding.
+            edit: see `stream`.
+
+        Returns:
+            Frames in order at 25 fps, uint8 `t 3 s s`, `num_video_frames(n)` in all.
+
+        Raises:
+            InputError: at once, for empty or silent audio; later, where the audio encoder's weights
+                are missing.
+        """
+        check_speech(audio)
+        stream = self.stream(image, motion=motion, render=render, edit=edit)
+        return _streamed(stream, audio)
+
+    def generate(
+        self,
+        image: Tensor,
+        audio: Tensor,
+        *,
+        motion: MotionSettings,
+        render: RenderSettings,
+    ) -> Tensor:
+        """All of `frames` at once, uint8 `t 3 s s`: for short speech that is measured."""
+        return torch.cat(list(self.frames(image, audio, motion=motion, render=render)))
+
+    def motion_pieces(self, audio: Tensor, settings: MotionSettings) -> Iterator[Tensor]:
+        """Motion for speech, a window at a time; see `motion_for`."""
+        check_speech(audio)
+        return _streamed_motion(MotionStream(self.motion_model, settings), audio)
+
     def motion_for(self, audio: Tensor, settings: MotionSettings) -> Tensor:
         """Motion for speech.
 
@@ -96,70 +149,51 @@ class TalkingFace:
         Raises:
             InputError: empty or silent audio, or the audio encoder's weights are missing.
         """
-        check_speech(audio)
-        features = self.motion_model.audio(audio.cpu()[None])[0]
-        return generate_motion(self.motion_model, features.to(self.device), settings)
+        return torch.cat(list(self.motion_pieces(audio, settings)))
 
-    @torch.inference_mode()
-    def render(
-        self,
-        image: Tensor,
-        motion: Tensor,
-        settings: RenderSettings,
-        *,
-        track: Callable[[Iterable[int]], Iterable[int]] = iter,
-    ) -> Tensor:
-        """Pictures of a face in motion; the source is encoded once.
+    def rendered(
+        self, image: Tensor, motion: Iterable[Tensor], settings: RenderSettings
+    ) -> Iterator[Tensor]:
+        """Pictures of a face in motion, in batches; the source is encoded once.
 
         Args:
             image: face crop `3 h h` in [0, 1].
-            motion: [z_pose, z_dyn], `t m`.
+            motion: pieces of [z_pose, z_dyn], `t m`.
             settings: of the decoding.
-            track: wraps the loop over batches (a progress bar).
 
         Returns:
-            uint8 `t 3 s s`.
+            uint8 `t 3 s s`, t at most `settings.batch_size`.
         """
-        picture = resized(image[None].to(self.device), size=self.autoencoder.image_size)
-        source = self.autoencoder.encode(picture)
-        z_pose, z_dyn = motion[:, :NUM_POSE], motion[:, NUM_POSE:]
-        z_pose = blend_from(source.z_pose, z_pose, num_frames=round(settings.start_blend_s * FPS))
-        frames = []
-        for start in track(range(0, len(motion), settings.batch_size)):
-            part = slice(start, start + settings.batch_size)
-            latents = source.with_motion(z_pose=z_pose[part], z_dyn=z_dyn[part])
-            decoded = self.autoencoder.decode(latents).float().clamp(0, 1)
-            frames.append((decoded * 255).round().to(torch.uint8).cpu())
-        return torch.cat(frames)
+        renderer = Renderer(self.autoencoder, image, settings)
+        for piece in motion:
+            renderer.add(piece)
+            while (frames := renderer.next()) is not None:
+                yield frames
 
-    def generate(
-        self,
-        image: Tensor,
-        audio: Tensor,
-        *,
-        motion: MotionSettings,
-        render: RenderSettings,
-        track: Callable[[Iterable[int]], Iterable[int]] = iter,
-    ) -> Tensor:
-        """Speech `n` spoken by the face `3 h h`, uint8 `t 3 s s` at 25 fps."""
-        return self.render(image, self.motion_for(audio, motion), render, track=track)
+    def render(self, image: Tensor, motion: Tensor, settings: RenderSettings) -> Tensor:
+        """Pictures of motion `t m` at once, uint8 `t 3 s s`; see `rendered`."""
+        return torch.cat(list(self.rendered(image, [motion], settings)))
 
 
-def blend_from(source: Tensor, z_pose: Tensor, *, num_frames: int) -> Tensor:
-    """Start at the source's pose and reach the generated one smoothly after `num_frames`.
+def _streamed(stream: FaceStream, audio: Tensor) -> Iterator[Tensor]:
+    for part in audio.split(_portion(stream.motion)):
+        yield from stream.push(part)
+    yield from stream.finish()
 
-    z_pose_i + w_i (source - z_pose_0), w_i = (1 + cos(pi i / num_frames)) / 2 up to there.
 
-    Args:
-        source: `1 6`.
-        z_pose: `t 6`.
-        num_frames: 0 leaves `z_pose` alone.
-    """
-    if num_frames == 0:
-        return z_pose
-    shares = (torch.arange(len(z_pose), device=z_pose.device) / num_frames).clamp(max=1)
-    weights = (1 + torch.cos(torch.pi * shares)) / 2
-    return z_pose + rearrange(weights, "t -> t 1") * (source - z_pose[:1])
+def _streamed_motion(stream: MotionStream, audio: Tensor) -> Iterator[Tensor]:
+    for part in audio.split(_portion(stream)):
+        stream.push(part)
+        while (motion := stream.next()) is not None:
+            yield motion
+    stream.end()
+    while (motion := stream.next()) is not None:
+        yield motion
+
+
+def _portion(stream: MotionStream) -> int:
+    """Samples pushed at a time, a window's: what is held stays as small as in a stream."""
+    return stream.windows.plan.hop_frames * SAMPLES_PER_FRAME
 
 
 def to_video_frames(frames: Tensor) -> np.ndarray:

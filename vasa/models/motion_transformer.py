@@ -5,11 +5,13 @@ f audio features, m motion.
 """
 
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vasa.diffusion.schedule import NoiseSchedule
 from vasa.models.conditions import Conditions
@@ -152,20 +154,37 @@ class MotionTransformer(nn.Module):
             x0, standardised, `b t m`; what padded frames hold means nothing.
         """
         batch, num_frames, _ = x_t.shape
-        valid = self._valid(conditions, batch, num_frames, x_t.device)
-        tokens = torch.cat(
-            (self._previous_tokens(conditions, batch, x_t), self.embed_noisy(x_t)), dim=1
-        )
-        tokens = tokens + self._audio_tokens(conditions, batch, num_frames, valid)
-        modulation = self._global_embedding(conditions, t, batch)
+        return self.given(conditions, batch=batch, num_frames=num_frames)(x_t, t)
+
+    def given(
+        self, conditions: Conditions, *, batch: int, num_frames: int
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """H(., ., C), as `forward`, with all that no timestep changes made once for all steps.
+
+        Args:
+            conditions: C, in plain units.
+            batch: b.
+            num_frames: t of the window.
+        """
+        device = self.null_audio.device
+        valid = self._valid(conditions, batch, num_frames, device)
+        previous = F.pad(self._previous_tokens(conditions, batch), (0, 0, 0, num_frames))
+        heard = previous + self._audio_tokens(conditions, batch, num_frames, valid)
+        asked = self._controls(conditions, batch)
         rotary = rotary_tables(
-            num_positions=tokens.shape[1],
+            num_positions=self.num_previous + num_frames,
             num_channels=self.width // self.num_heads,
-            device=x_t.device,
+            device=device,
         )
-        for block in self.blocks:
-            tokens = block(tokens, modulation, valid, rotary)
-        return self.predict(self.norm(tokens[:, self.num_previous :]))
+
+        def denoise(x_t: Tensor, t: Tensor) -> Tensor:
+            tokens = heard + F.pad(self.embed_noisy(x_t), (0, 0, self.num_previous, 0))
+            timesteps = self.embed_timestep(timestep_features(t, num_channels=self.width))
+            for block in self.blocks:
+                tokens = block(tokens, timesteps + asked, valid, rotary)
+            return self.predict(self.norm(tokens[:, self.num_previous :]))
+
+        return denoise
 
     def _valid(
         self, conditions: Conditions, batch: int, num_frames: int, device: torch.device
@@ -177,10 +196,10 @@ class MotionTransformer(nn.Module):
             window = torch.ones((batch, num_frames), dtype=torch.bool, device=device)
         return torch.cat((previous, window), dim=1)
 
-    def _previous_tokens(self, conditions: Conditions, batch: int, x_t: Tensor) -> Tensor:
+    def _previous_tokens(self, conditions: Conditions, batch: int) -> Tensor:
         null = repeat(self.null_previous, "c -> b k c", b=batch, k=self.num_previous)
         if conditions.motion_pre is None:
-            return null.to(x_t.dtype)
+            return null
         tokens = self.embed_previous(self.motion_scale(conditions.motion_pre))
         return _where(conditions.pre_mask, tokens, null)
 
@@ -201,9 +220,9 @@ class MotionTransformer(nn.Module):
             return null
         return _where(mask, self.audio_context.embed(self.audio_scale(features)), null)
 
-    def _global_embedding(self, conditions: Conditions, t: Tensor, batch: int) -> Tensor:
-        """Timestep, gaze, distance and emotion, `b c`."""
-        total = self.embed_timestep(timestep_features(t, num_channels=self.width))
+    def _controls(self, conditions: Conditions, batch: int) -> Tensor:
+        """Gaze, distance and emotion, `b c`."""
+        total = torch.zeros((), device=self.null_gaze.device)
         parts = (
             (conditions.gaze, conditions.gaze_mask, self.gaze_scale, "gaze"),
             (conditions.distance, conditions.distance_mask, self.distance_scale, "distance"),

@@ -14,7 +14,8 @@ from einops import rearrange, reduce
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vasa.data.audio_features import fit_to_frames
+from vasa.data.audio_features import SoundContext, fit_to_frames
+from vasa.data.schema import SAMPLES_PER_FRAME
 from vasa.pretrained.expert import FrozenExpert
 from vasa.pretrained.registry import WEIGHTS_VARIABLE, file_sha256, weight_folders
 from vasa.types import InputError
@@ -22,6 +23,14 @@ from vasa.types import InputError
 MEL_FRAMES_PER_FRAME = 4
 WAV2VEC2_FILE = "wav2vec2_fairseq_base_ls960.pth"
 WAV2VEC2_MARGIN = 40
+BOUNDED = SoundContext(before_frames=50, after_samples=10 * SAMPLES_PER_FRAME, is_exact=False)
+"""What a network that attends to all of a clip is given where sound comes bit by bit.
+
+2 s before and 0.4 s after; more look-ahead is more delay. Layer 3 of Whisper tiny.en on two speech
+clips of 6 s, 10 frames at a time: cosine with the features of the whole clip 0.95 and 0.97 on
+average, at least 0.88; with 1 s after 0.96 and 0.98, at least 0.93; with 0.2 s 0.94 and 0.96, at
+least 0.81. Not measured for Wav2Vec2.
+"""
 
 
 class _WhisperEncoder(FrozenExpert):
@@ -65,6 +74,11 @@ class WhisperTiny:
         """f."""
         return 384
 
+    @property
+    def context(self) -> SoundContext:
+        """See `BOUNDED`."""
+        return BOUNDED
+
     @cached_property
     def _expert(self) -> _WhisperEncoder:
         return _WhisperEncoder()
@@ -106,6 +120,11 @@ class Wav2Vec2:
     def dim(self) -> int:
         """f."""
         return 768
+
+    @property
+    def context(self) -> SoundContext:
+        """See `BOUNDED`."""
+        return BOUNDED
 
     @cached_property
     def _net(self) -> nn.Module:

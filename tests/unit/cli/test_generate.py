@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+import weakref
 from pathlib import Path
 
 import av
@@ -31,6 +32,7 @@ def world(tmp_path_factory):
     see_faces(root / "expert" / "model", seen=True)
     Image.effect_noise((64, 64), 60).convert("RGB").save(root / "face.png")
     soundfile.write(root / "speech.wav", SPEECH[: 16_000 + 300], 16_000)
+    soundfile.write(root / "word.wav", SPEECH[:3000], 16_000)
     return root
 
 
@@ -127,33 +129,34 @@ def first_picture(path):
 
 
 def test_samples_are_of_seeds_in_a_row_and_only_missing_ones_are_made(world, tmp_path, capsys):
-    assert generate(world, tmp_path / "a.mp4", "num_samples=2", "seed=5") == 0
+    word = f"audio={world}/word.wav"
+    assert generate(world, tmp_path / "a.mp4", word, "num_samples=2", "seed=5") == 0
     assert sorted(path.name for path in tmp_path.glob("*.mp4")) == ["a_0.mp4", "a_1.mp4"]
     made = (tmp_path / "a_0.mp4").stat().st_mtime_ns
     capsys.readouterr()
-    assert generate(world, tmp_path / "a.mp4", "num_samples=3", "seed=5") == 0
+    assert generate(world, tmp_path / "a.mp4", word, "num_samples=3", "seed=5") == 0
     said = capsys.readouterr().out
     assert said.count("already complete") == 2 and said.count("wrote") == 1
     assert (tmp_path / "a_0.mp4").stat().st_mtime_ns == made
-    assert generate(world, tmp_path / "b.mp4", "seed=6") == 0
+    assert generate(world, tmp_path / "b.mp4", word, "seed=6") == 0
     assert (tmp_path / "b.mp4").read_bytes() == (tmp_path / "a_1.mp4").read_bytes()
     assert (tmp_path / "b.mp4").read_bytes() != (tmp_path / "a_0.mp4").read_bytes()
 
 
 def test_a_pose_fixes_what_it_names_and_its_file_is_part_of_the_record(world, tmp_path, capsys):
+    common = ["start_blend_s=0", f"audio={world}/word.wav"]
     track = tmp_path / "track.csv"
     for name, text in (("a", "yaw\n30\n"), ("b", "yaw\n-30\n")):
         track.write_text(text)
-        assert generate(world, tmp_path / f"{name}.mp4", f"pose={track}", "start_blend_s=0") == 0
-    words = ["pose={yaw: 30}", "start_blend_s=0"]
-    assert generate(world, tmp_path / "c.mp4", *words) == 0
+        assert generate(world, tmp_path / f"{name}.mp4", f"pose={track}", *common) == 0
+    assert generate(world, tmp_path / "c.mp4", "pose={yaw: 30}", *common) == 0
     first, other, again = (first_picture(tmp_path / f"{name}.mp4") for name in "abc")
     assert (first == again).all() and (first != other).any()
     capsys.readouterr()
-    assert generate(world, tmp_path / "b.mp4", f"pose={track}", "start_blend_s=0") == 0
+    assert generate(world, tmp_path / "b.mp4", f"pose={track}", *common) == 0
     assert "already complete" in capsys.readouterr().out
     track.write_text("yaw\n0\n")
-    assert generate(world, tmp_path / "b.mp4", f"pose={track}", "start_blend_s=0") == 0
+    assert generate(world, tmp_path / "b.mp4", f"pose={track}", *common) == 0
     assert "wrote" in capsys.readouterr().out
 
 
@@ -194,9 +197,9 @@ def batch(world, table, *overrides):
 
 def test_a_batch_survives_its_bad_rows_and_goes_on_where_it_stopped(world, tmp_path, capsys):
     _write_bad(tmp_path)
-    for name in ("face.png", "speech.wav"):
+    for name in ("face.png", "word.wav"):
         (tmp_path / name).write_bytes((world / name).read_bytes())
-    good = {"image": "face.png", "audio": "speech.wav"}
+    good = {"image": "face.png", "audio": "word.wav"}
     rows = [
         {**good, "output": "a.mp4"},
         {**good, "output": "b.mp4", "image": "text.txt"},
@@ -241,7 +244,7 @@ def test_a_batch_survives_its_bad_rows_and_goes_on_where_it_stopped(world, tmp_p
 def test_a_whole_batch_is_a_success_and_shares_what_is_given_for_all(world, tmp_path, capsys):
     rows = [{"output": f"{name}.mp4", "seed": seed} for name, seed in (("a", 0), ("b", ""))]
     table = write_table(tmp_path, rows)
-    common = [f"image={world}/face.png", f"audio={world}/speech.wav", "seed=4"]
+    common = [f"image={world}/face.png", f"audio={world}/word.wav", "seed=4"]
     assert batch(world, table, *common) == 0
     assert "2 made, 0 kept, 0 failed" in capsys.readouterr().out
     seeds = [
@@ -265,16 +268,32 @@ def test_a_bug_costs_a_batch_one_row(world, tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(Video, "make", sometimes)
     table = write_table(tmp_path, [{"output": "a.mp4"}, {"output": "b.mp4"}])
-    common = [f"image={world}/face.png", f"audio={world}/speech.wav"]
+    common = [f"image={world}/face.png", f"audio={world}/word.wav"]
     assert batch(world, table, *common) == 2
     assert [row["status"] for row in outcomes(table)] == ["failed", "made"]
     assert outcomes(table)[0]["reason"] == "RuntimeError: no more memory"
     assert "sometimes" in capsys.readouterr().err, "its traceback is shown"
 
 
+def test_a_batch_holds_the_inputs_of_one_row_at_a_time(world, tmp_path, monkeypatch):
+    from vasa.cli.videos import Video
+
+    make, seen = Video.make, []
+
+    def watched(self, studio):
+        assert all(source() is None for source in seen), "the rows before are held"
+        make(self, studio)
+        seen.append(weakref.ref(self.source))
+
+    monkeypatch.setattr(Video, "make", watched)
+    table = write_table(tmp_path, [{"output": f"{index}.mp4"} for index in range(3)])
+    assert batch(world, table, f"image={world}/face.png", f"audio={world}/word.wav") == 0
+    assert len(seen) == 3
+
+
 def test_models_that_do_not_load_are_no_rows_fault(world, tmp_path, capsys):
     table = write_table(tmp_path, [{"output": "a.mp4"}])
-    words = [f"image={world}/face.png", f"audio={world}/speech.wav", f"stage2={tmp_path}/none"]
+    words = [f"image={world}/face.png", f"audio={world}/word.wav", f"stage2={tmp_path}/none"]
     assert batch(world, table, *words) == 2
     _one_line(capsys, "no model at")
     assert not table.with_suffix(".results.csv").exists()
@@ -377,12 +396,12 @@ def test_the_detector_finds_a_real_face_and_refuses_a_wall(
     world, tmp_path, capsys, monkeypatch, weights_dir, real_data_dir
 ):
     monkeypatch.setenv("VASA_WEIGHTS", str(weights_dir))
-    portrait = next(
-        path
-        for path in sorted((real_data_dir / "portraits").iterdir())
-        if path.suffix in (".jpg", ".jpeg", ".png")
-    )
-    assert generate(world, tmp_path / "a.mp4", "expert=null", f"image={portrait}") == 0
+    pictures = sorted((real_data_dir / "portraits").iterdir(), key=lambda path: path.stat().st_size)
+    words = ["expert=null", f"image={pictures[0]}", "paste=true"]
+    assert generate(world, tmp_path / "a.mp4", *words) == 0
+    with Image.open(pictures[0]) as file:
+        height, width = (length // 2 * 2 for length in (file.height, file.width))
+    assert first_picture(tmp_path / "a.mp4").shape == (height, width, 3)
     wall = tmp_path / "wall.png"
     Image.new("RGB", (300, 200), (120, 110, 100)).save(wall)
     assert generate(world, tmp_path / "b.mp4", "expert=null", f"image={wall}") == 2

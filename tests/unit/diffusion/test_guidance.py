@@ -1,9 +1,10 @@
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from vasa.diffusion.guidance import guided_x0
+from vasa.diffusion.guidance import Guidance, guided_x0
 from vasa.models.conditions import Conditions
 
 
@@ -13,6 +14,9 @@ class LinearModel:
 
     calls: int = 0
     rows: int = 0
+
+    def given(self, conditions, *, batch, num_frames):
+        return lambda x_t, t: self(x_t, t, conditions)
 
     def __call__(self, x_t, t, conditions):
         self.calls += 1
@@ -52,7 +56,8 @@ def test_guidance_is_equation_2_in_one_batch():
 
 def test_a_model_that_ignores_its_conditions_is_left_alone():
     x_t, t, conditions = _inputs()
-    out = guided_x0(lambda x, t, c: x, x_t, t, conditions, scales={"audio": 2.0, "gaze": 1.0})
+    model = SimpleNamespace(given=lambda conditions, *, batch, num_frames: lambda x_t, t: x_t)
+    out = guided_x0(model, x_t, t, conditions, scales={"audio": 2.0, "gaze": 1.0})
     torch.testing.assert_close(out, x_t)
 
 
@@ -60,3 +65,17 @@ def test_unknown_condition_is_named():
     x_t, t, conditions = _inputs()
     with pytest.raises(ValueError, match="audio, previous, gaze"):
         guided_x0(LinearModel(), x_t, t, conditions, scales={"sound": 1.0})
+
+
+def test_conditions_are_heard_once_for_all_steps():
+    x_t, t, conditions = _inputs()
+    heard = []
+
+    def given(conditions, *, batch, num_frames):
+        heard.append((batch, num_frames))
+        return lambda x_t, t: x_t
+
+    guided = Guidance(SimpleNamespace(given=given), conditions, scales={"audio": 0.5})
+    for _ in range(3):
+        guided(x_t, t)
+    assert heard == [(4, 5)]

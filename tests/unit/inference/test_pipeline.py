@@ -10,7 +10,8 @@ from vasa.diffusion.sampler import DDIMSampler
 from vasa.diffusion.schedule import NoiseSchedule
 from vasa.inference.face_locator import ExpertLocator
 from vasa.inference.picture import read_picture
-from vasa.inference.pipeline import RenderSettings, TalkingFace, blend_from
+from vasa.inference.pipeline import RenderSettings, TalkingFace
+from vasa.inference.rendering import blend_from
 from vasa.inference.sound import check_speech
 from vasa.inference.windows import MotionSettings
 from vasa.models.checkpoint import load_model, save_model
@@ -147,7 +148,9 @@ def test_the_expert_decides_whether_there_is_a_face():
     locate = ExpertLocator(expert=BrightIsAFace())
     image = torch.zeros(3, 40, 80)
     image[:, :, 20:60] = 0.9
-    torch.testing.assert_close(locate(image, size=20), torch.full((3, 20, 20), 0.9))
+    found = locate(image, size=20)
+    torch.testing.assert_close(found.crop, torch.full((3, 20, 20), 0.9))
+    assert found.square.centre.tolist() == [[40, 20]] and found.square.side.tolist() == [40]
     with pytest.raises(InputError, match="expected a face"):
         locate(1 - image, size=20)
 

@@ -112,6 +112,31 @@ def test_dynamics_see_the_same_face_wherever_it_is():
     torch.testing.assert_close(here, there, atol=0.01, rtol=0)
 
 
+def test_dynamics_know_the_pose_and_leave_it_alone():
+    model = tiny()
+    view = torch.rand(2, 9, 24, 24)
+    pose = torch.zeros(2, 6, requires_grad=True)
+    code = model.dynamics(view, pose)
+    assert not torch.equal(code, model.dynamics(view, pose + 0.2))
+    code.sum().backward()
+    assert pose.grad is None
+
+
+def test_what_noise_would_drown_is_not_said():
+    """Soft thresholding: small codes are 0, others keep their differences."""
+    model = tiny()
+    view, pose = torch.rand(1, 9, 24, 24), torch.zeros(1, 6)
+    with torch.no_grad():
+        model.dynamics.head.weight.zero_()
+        model.dynamics.head.bias.zero_()
+        model.dynamics.head.bias[:3] = torch.tensor([0.1, 1.0, -1.0])
+        code = model.dynamics(view, pose)[0]
+        assert code[0] == 0
+        assert code[1] == -code[2]
+        model.dynamics.head.bias[1] += 1.0
+        assert model.dynamics(view, pose)[0, 1] - code[1] == pytest.approx(4.0)
+
+
 def test_one_appearance_serves_many_motions():
     model = tiny().eval()
     source, drivers = pictures(1), pictures(5)

@@ -6,6 +6,10 @@ a small MLP, is fitted on training people, its penalty (or when to stop) chosen 
 people, and scored on held-out people. Beside it: the same probe on the code of the same network
 with random weights; for the person: chance. The other way round, a probe from known factors to a
 code says which share of the code they explain.
+
+Where each person has one clip of someone talking, a clip's own emotion and main gaze tell the
+person too: true dynamics alone name one of 24 in 42% of frames. That z_dyn holds nothing of the
+person shows only on people in independent states (`vasa synth motion=independent`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
