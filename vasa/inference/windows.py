@@ -81,8 +81,8 @@ class MotionSettings:
         seed: of the noise; window i draws from (seed, i).
         controls: gaze, distance, emotion.
         plan: which frames are made at once; None: the model's W at a time, as in training.
-        precision: of the model, one of `PRECISIONS`; "bf16-mixed" is faster on a GPU and on processors that multiply
-            bfloat16, and differs in the second digit of the deviation.
+        precision: of the model, one of `PRECISIONS`; "bf16-mixed" is faster on a GPU and on
+            processors that multiply bfloat16, and differs in the second digit of the deviation.
     """
 
     guidance: Mapping[str, float]

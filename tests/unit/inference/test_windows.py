@@ -42,6 +42,9 @@ class Oracle(nn.Module):
     def truth(self, audio):
         return self.denormalise(audio @ self.map)
 
+    def given(self, conditions, *, batch, num_frames):
+        return lambda x_t, t: self(x_t, t, conditions)
+
     def forward(self, x_t, t, conditions):
         self.told.append(conditions)
         if conditions.motion_pre is not None:
@@ -96,6 +99,9 @@ def test_controls_reach_the_model():
 
 class Echo(Oracle):
     """x0 is what is left of the noise, so the noise can be seen."""
+
+    def given(self, conditions, *, batch, num_frames):
+        return lambda x_t, t: self(x_t, t, conditions)
 
     def forward(self, x_t, t, conditions):
         return x_t
@@ -174,6 +180,9 @@ def test_mixed_precision_reaches_the_model_and_the_motion_stays_float32():
     seen = []
 
     class Linear(Oracle):
+        def given(self, conditions, *, batch, num_frames):
+            return lambda x_t, t: self(x_t, t, conditions)
+
         def forward(self, x_t, t, conditions):
             made = x_t @ torch.eye(M)
             seen.append((x_t.dtype, made.dtype))
