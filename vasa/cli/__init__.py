@@ -8,12 +8,12 @@ one clear line for a user's mistake (exit code 2), and no litter in the working 
 import contextlib
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from vasa import __version__
-from vasa.types import InputError
 
 COMMANDS = {
     "synth": "make the embedded synthetic talking-face set, with ground truth",
@@ -23,6 +23,7 @@ COMMANDS = {
     "encode": "turn face shards and a stage-1 model into motion shards",
     "generate": "one image and one sound file to a talking video",
     "evaluate": "measure models and videos, with controls, into results.jsonl",
+    "runs": "list, filter and compare runs by their records: vasa runs DIR",
     "report": "runs and results to one HTML page and Markdown",
     "bench": "measure the speed of each part on this machine",
 }
@@ -71,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command == "prep" and overrides[:1] == ["validate"]:
         command = "validate"
         overrides = [f"input={word}" if _is_path(word) else word for word in overrides[1:]]
+    if command == "runs":
+        overrides = _words_of_runs(overrides)
     if command not in COMMANDS:
         expected = ", ".join(COMMANDS)
         return _complain(f"there is no command {command!r}; expected one of: {expected}")
@@ -79,6 +82,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _is_path(word: str) -> bool:
     return "=" not in word and not word.startswith("-")
+
+
+def _words_of_runs(words: list[str]) -> list[str]:
+    """`DIR filter=a=b filter=c=d` as Hydra takes it: `input=DIR filter=['a=b','c=d']`."""
+    place = {f"input={word}" for word in words[:1] if _is_path(word)}
+    words = words[len(place) :]
+    filters = [word for word in words if re.match(r"filter=[^\['\"]", word)]
+    quoted = ",".join("'" + word[len("filter=") :].replace("'", "\\'") + "'" for word in filters)
+    others = [word for word in words if word not in filters]
+    return [*place, *([f"filter=[{quoted}]"] if filters else []), *others]
 
 
 def _run(command: str, overrides: list[str]) -> int:
@@ -101,7 +114,11 @@ def _run(command: str, overrides: list[str]) -> int:
     try:
         with contextlib.redirect_stderr(_WithoutPreface(sys.stderr)):  # type: ignore[type-var]
             module.main()
-    except InputError as error:
+    except ValueError as error:
+        from vasa.types import InputError  # takes torch, which `vasa runs` does without
+
+        if not isinstance(error, InputError):
+            raise
         return _complain(str(error))
     except (HydraException, OmegaConfBaseException) as error:
         text = explain(error=error, command=command, overrides=overrides)

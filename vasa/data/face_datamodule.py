@@ -12,6 +12,7 @@ import torch
 
 from vasa.data.clip_store import ClipStore
 from vasa.data.order import step_rng
+from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.schema import FaceLabels
 from vasa.data.step_datamodule import Batch, StepDataModule
 from vasa.types import InputError
@@ -26,7 +27,7 @@ class FaceDataModule(StepDataModule):
     `pose` `b n 6`; `mouth` `b n 2`; `gaze` `b n 2`; `blink` `b n`; `valid` `b n`; `speaker` `b`.
 
     Args:
-        root: face-shard set.
+        root: face-shard set: a folder or a URL.
         split: the split to train on.
         batch_size: people in a batch; all different where the set has that many.
         frames_per_clip: frames of each person's clip; they are different frames.
@@ -37,12 +38,16 @@ class FaceDataModule(StepDataModule):
         num_steps: training steps in all.
         num_workers: loader processes.
         cache_gb: memory for decoded clips.
+        cache_dir: folder that keeps clips of a `root` that is a URL; null: in the user's cache.
+        cache_gb_disk: size of it.
+        max_bad_share: clips that cannot be read, over all of the split, at most; others take their
+            places.
     """
 
     def __init__(
         self,
         *,
-        root: str,
+        root: str | Path | ShardRoot,
         split: str,
         batch_size: int,
         frames_per_clip: int,
@@ -52,9 +57,12 @@ class FaceDataModule(StepDataModule):
         num_workers: int,
         cache_gb: float,
         eventful_share: float = 0.0,
+        cache_dir: str | None = None,
+        cache_gb_disk: float = 0.0,
+        max_bad_share: float = 0.0,
     ) -> None:
         super().__init__(num_steps=num_steps, num_workers=num_workers)
-        self.root = Path(root)
+        self.root = open_shards(root, cache_dir=cache_dir, cache_gb=cache_gb_disk)
         self.split = split
         self.batch_size = batch_size
         self.frames_per_clip = frames_per_clip
@@ -62,17 +70,23 @@ class FaceDataModule(StepDataModule):
         self.seed = seed
         self.cache_gb = cache_gb
         self.eventful_share = eventful_share
+        self.max_bad_share = max_bad_share
         self._store: ClipStore | None = None
+
+    def open_store(self) -> ClipStore:
+        """The decoded clips."""
+        return self.store
 
     @property
     def store(self) -> ClipStore:
-        """The decoded clips, opened at first use (in the loader's process)."""
+        """The decoded clips, opened at first use."""
         if self._store is None:
             self._store = ClipStore(
                 self.root,
                 split=self.split,
                 cache_gb=self.cache_gb,
                 min_frames=self.frames_per_clip,
+                max_bad_share=self.max_bad_share,
             )
             if len(self._store.speakers) < 2:
                 raise InputError(

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from vasa.data.clip_store import MotionStore
 from vasa.data.controls import head_distance, main_gaze, mean_emotion
-from vasa.data.motion_shards import MotionClip, MotionSetInfo, read_motion_clip, read_statistics
+from vasa.data.motion_shards import MotionClip, MotionSetInfo, read_statistics
 from vasa.data.order import step_rng
+from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.shards import read_index
 from vasa.data.step_datamodule import Batch, StepDataModule
 from vasa.types import InputError
@@ -28,7 +30,7 @@ class MotionDataModule(StepDataModule):
     are those of the window and not of the whole clip, so that they may change in a long clip.
 
     Args:
-        root: motion-shard set.
+        root: motion-shard set: a folder or a URL.
         split: the split to train on.
         val_split: the split of the validation windows.
         batch_size: windows in a batch.
@@ -40,12 +42,16 @@ class MotionDataModule(StepDataModule):
         num_steps: training steps in all.
         num_workers: loader processes.
         cache_gb: memory for clips.
+        cache_dir: folder that keeps clips of a `root` that is a URL; null: in the user's cache.
+        cache_gb_disk: size of it.
+        max_bad_share: clips that cannot be read, over all of the split, at most; others take their
+            places.
     """
 
     def __init__(
         self,
         *,
-        root: str,
+        root: str | Path | ShardRoot,
         split: str,
         val_split: str,
         batch_size: int,
@@ -57,9 +63,12 @@ class MotionDataModule(StepDataModule):
         num_steps: int,
         num_workers: int,
         cache_gb: float,
+        cache_dir: str | None = None,
+        cache_gb_disk: float = 0.0,
+        max_bad_share: float = 0.0,
     ) -> None:
         super().__init__(num_steps=num_steps, num_workers=num_workers)
-        self.root = Path(root)
+        self.root = open_shards(root, cache_dir=cache_dir, cache_gb=cache_gb_disk)
         self.split = split
         self.val_split = val_split
         self.batch_size = batch_size
@@ -69,18 +78,22 @@ class MotionDataModule(StepDataModule):
         self.num_val_windows = num_val_windows
         self.seed = seed
         self.info = MotionSetInfo.read(self.root)
-        table = read_index(self.root, split=split)
-        self.table = table[table["frames"] >= min_frames].reset_index(drop=True)
+        self.max_bad_share = max_bad_share
+        self._store: MotionStore = MotionStore(
+            self.root,
+            split=split,
+            cache_gb=cache_gb,
+            min_frames=min_frames,
+            max_bad_share=max_bad_share,
+        )
+        self.table = self._store.table
         if self.table.empty:
             raise InputError(
                 f"expected clips of {min_frames} frames or more in split {split!r} of "
-                f"{self.root}, the longest has {table['frames'].max()}"
+                f"{self.root}, the longest has {self._store.longest}"
             )
-        self._rows = list(self.table.itertuples())
         frames = np.asarray(self.table["frames"])
         self._chances = frames / frames.sum()
-        self._cache: dict[int, MotionClip] = {}
-        self._budget = int(cache_gb * 2**30)
 
     def expect(self, *, stage1_hash: str | None, audio_encoder: str, num_motion: int) -> None:
         """Refuse a set that the model to be trained cannot speak.
@@ -118,10 +131,10 @@ class MotionDataModule(StepDataModule):
     def batch_at(self, step: int) -> Batch:
         """The batch of a step: clips drawn by their length, then a place in each."""
         rng = step_rng(self.seed, step, "motion-batch")
-        clips = rng.choice(len(self._rows), size=self.batch_size, p=self._chances)
+        clips = rng.choice(len(self._store), size=self.batch_size, p=self._chances)
         samples = []
         for index in clips:
-            clip = self._clip(int(index))
+            clip = self._store[int(index)]
             samples.append(self.window_of(clip, start=self._draw_start(rng, len(clip.motion))))
         return _stack(samples)
 
@@ -130,17 +143,21 @@ class MotionDataModule(StepDataModule):
 
         The same windows each time, from clips spread over the split.
         """
-        try:
-            table = read_index(self.root, split=self.val_split)
-        except InputError:
+        if self.val_split not in set(read_index(self.root)["split"]):
             return None
-        rows = list(table[table["frames"] >= self.min_frames].itertuples())
-        if not rows:
+        store = MotionStore(
+            self.root,
+            split=self.val_split,
+            cache_gb=0,
+            min_frames=self.min_frames,
+            max_bad_share=self.max_bad_share,
+        )
+        if not len(store):
             return None
-        chosen = np.linspace(0, len(rows) - 1, min(len(rows), self.num_val_windows // 2))
+        chosen = np.linspace(0, len(store) - 1, min(len(store), self.num_val_windows // 2))
         samples = []
         for index in np.unique(chosen.round().astype(int)):
-            clip = read_motion_clip(self.root, rows[index])
+            clip = store[int(index)]
             last = self._last_start(len(clip.motion))
             samples += [self.window_of(clip, start=start) for start in sorted({0, last})]
         return _stack(samples)
@@ -172,16 +189,6 @@ class MotionDataModule(StepDataModule):
         """The last place of a window: whole windows, or enough to have all previous frames."""
         room = num_frames - self.min_frames
         return max(0, num_frames - self.window, min(self.num_previous, room))
-
-    def _clip(self, index: int) -> MotionClip:
-        if index in self._cache:
-            return self._cache[index]
-        clip = read_motion_clip(self.root, self._rows[index])
-        size = clip.motion.nbytes + clip.audio.nbytes
-        if size <= self._budget:
-            self._budget -= size
-            self._cache[index] = clip
-        return clip
 
 
 def _pad(values: np.ndarray, length: int) -> np.ndarray:

@@ -17,11 +17,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.schema import FaceLabels
-from vasa.data.shards import pack_arrays, read_index, read_members, safe_key
+from vasa.data.shards import content_hash, pack_arrays, read_index, read_members, safe_key
 from vasa.types import InputError
 
 AUDIO_DTYPE = np.float16
+MOTION_HASH = "motion_sha256"
+"""Index column of the members' hash; `sha256` is that of the face clip they were made from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,19 +44,21 @@ class MotionSetInfo:
     num_audio_features: int
 
     @staticmethod
-    def read(root: Path) -> "MotionSetInfo":
+    def read(root: str | Path | ShardRoot) -> "MotionSetInfo":
         """Read set.json.
 
         Raises:
             InputError: no motion set at `root`.
         """
-        path = Path(root) / "set.json"
-        if not path.is_file():
+        root = open_shards(root)
+        try:
+            content = root.read_file("set.json")
+        except (FileNotFoundError, NotADirectoryError):
             raise InputError(
                 f"expected motion shards with a set.json at {root}, found none; "
                 "make them with `vasa encode`"
-            )
-        return MotionSetInfo(**json.loads(path.read_text()))
+            ) from None
+        return MotionSetInfo(**json.loads(content))
 
     def write(self, root: Path) -> None:
         """Write set.json."""
@@ -114,16 +119,15 @@ class MotionShardWriter:
             "audio_encoder": self.info.audio_encoder,
         }
         start = self._archive.offset
-        for suffix, data in {
-            "npz": pack_arrays(arrays),
-            "json": json.dumps(described).encode(),
-        }.items():
+        members = {"npz": pack_arrays(arrays), "json": json.dumps(described).encode()}
+        for suffix, data in members.items():
             member = tarfile.TarInfo(f"{safe_key(clip.key)}.{suffix}")
             member.size = len(data)
             self._archive.addfile(member, io.BytesIO(data))
         place = {"offset": start, "size": self._archive.offset - start}
         known = {name: value for name, value in face_row._asdict().items() if name != "Index"}
-        self.rows.append({**known, **place, "shard": self.shard})
+        hashed = {MOTION_HASH: content_hash(members)}
+        self.rows.append({**known, **place, **hashed, "shard": self.shard})
 
     def close(self) -> None:
         """Put the rows, then the shard, in their places."""
@@ -140,9 +144,13 @@ def rows_path(root: Path, shard: str) -> Path:
     return (root / shard).with_suffix(".parquet")
 
 
-def read_motion_clip(root: Path, row: Any) -> MotionClip:
+def read_motion_clip(root: str | Path | ShardRoot, row: Any) -> MotionClip:
     """The clip of an index row."""
-    members = read_members(root, row)
+    return parse_motion_clip(read_members(root, row), row)
+
+
+def parse_motion_clip(members: dict[str, bytes], row: Any) -> MotionClip:
+    """Decode a clip's members."""
     with np.load(io.BytesIO(members["npz"]), allow_pickle=False) as arrays:
         values = dict(arrays)
     motion, audio = values.pop("motion"), values.pop("audio").astype(np.float32)
@@ -183,7 +191,8 @@ def write_statistics(root: Path, clips: list[MotionClip]) -> None:
     os.replace(part, root / "stats.npz")
 
 
-def read_statistics(root: Path) -> dict[str, np.ndarray]:
+def read_statistics(root: str | Path | ShardRoot) -> dict[str, np.ndarray]:
     """What `write_statistics` wrote, by name."""
-    with np.load(Path(root) / "stats.npz", allow_pickle=False) as arrays:
+    content = open_shards(root).read_file("stats.npz")
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return dict(arrays)

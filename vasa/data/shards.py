@@ -23,6 +23,8 @@ import numpy as np
 import pandas as pd
 
 from vasa.data.audio import decode_flac, encode_flac
+from vasa.data.bad_clips import BadClipError, Fault
+from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.schema import FPS, FaceClip, FaceLabels
 from vasa.data.video import decode_mp4, encode_mp4
 from vasa.types import InputError
@@ -248,51 +250,82 @@ class FaceShardWriter:
         }
 
 
-def read_index(root: Path, *, split: str | None = None) -> pd.DataFrame:
+def read_index(root: str | Path | ShardRoot, *, split: str | None = None) -> pd.DataFrame:
     """The clips of a face-shard set, a row each, in a fixed order.
 
     Raises:
         InputError: no set at `root`, or no clip of that split in it.
     """
-    path = Path(root) / "index.parquet"
-    if not path.is_file():
+    root = open_shards(root)
+    try:
+        content = root.read_file("index.parquet")
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             f"expected face shards with an index.parquet at {root}, found none; "
             "make them with `vasa synth` or `vasa prep`"
-        )
-    table = pd.read_parquet(path)
+        ) from None
+    table = pd.read_parquet(io.BytesIO(content))
     if split is not None:
         table = pd.DataFrame(table[table["split"] == split]).reset_index(drop=True)
         if table.empty:
-            raise InputError(f"expected clips of split {split!r} in {path}, found none")
+            raise InputError(
+                f"expected clips of split {split!r} in {root}/index.parquet, found none"
+            )
     return table
 
 
-def read_members(root: Path, row: Any) -> dict[str, bytes]:
+def read_members(
+    root: str | Path | ShardRoot, row: Any, *, sha256: str | None = None
+) -> dict[str, bytes]:
     """The raw members of the clip of an index row, by suffix.
 
+    Args:
+        root: of the set.
+        row: of its index.
+        sha256: `content_hash` that they must have; None: whatever they have.
+
     Raises:
+        BadClipError: they cannot be had, or are not what they should be.
         InputError: the index names a file outside of the set.
     """
-    with open(_inside(Path(root), row.shard), "rb") as file:
-        file.seek(row.offset)
-        data = file.read(row.size)
+    root = open_shards(root)
+    _check_inside(root, row.shard)
+    place = {"offset": int(row.offset), "size": int(row.size), "recorded": sha256 or ""}
+    try:
+        return _members(root.read_range(row.shard, **place), where=row.shard, sha256=sha256)
+    except BadClipError:
+        if not root.forget(row.shard, **place):
+            raise
+    return _members(root.read_range(row.shard, **place), where=row.shard, sha256=sha256)
+
+
+def _members(data: bytes, *, where: str, sha256: str | None) -> dict[str, bytes]:
     members: dict[str, bytes] = {}
-    with tarfile.open(fileobj=io.BytesIO(data + b"\0" * 1024)) as archive:
-        for member in archive:
-            content = archive.extractfile(member)
-            if content is not None:
-                members[member.name.rsplit(".", 1)[1]] = content.read()
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data + b"\0" * 1024), mode="r:") as archive:
+            for member in archive:
+                content = archive.extractfile(member)
+                if content is not None:
+                    members[member.name.rsplit(".", 1)[1]] = content.read()
+    except (tarfile.TarError, OSError, EOFError, ValueError, IndexError) as error:
+        raise BadClipError(Fault.UNREADABLE, f"{where} holds no tar there: {error}") from error
+    if sha256 is not None and content_hash(members) != sha256:
+        raise BadClipError(Fault.WRONG_HASH, f"{where} holds other bytes than the index recorded")
     return members
 
 
-def _inside(root: Path, name: str) -> Path:
-    """A file of the set; an index from a stranger may name any other."""
+def recorded_hash(row: Any, column: str = "sha256") -> str | None:
+    """The hash in an index row; None where the set was written without."""
+    value = getattr(row, column, None)
+    return value if isinstance(value, str) else None
+
+
+def _check_inside(root: ShardRoot, name: str) -> None:
+    """An index from a stranger may name any file."""
     if os.path.isabs(name) or ".." in Path(name).parts:
         raise InputError(
             f"expected shards inside of {root}, its index names {name!r}; do not use this set"
         )
-    return root / name
 
 
 def read_labels(data: bytes) -> FaceLabels:
@@ -301,7 +334,7 @@ def read_labels(data: bytes) -> FaceLabels:
         return FaceLabels(**dict(arrays))
 
 
-def read_clip(root: Path, row: Any) -> FaceClip:
+def read_clip(root: str | Path | ShardRoot, row: Any) -> FaceClip:
     """Read and decode the clip of an index row, one of `read_index(...).itertuples()`."""
     return parse_clip(read_members(root, row))
 

@@ -4,24 +4,48 @@ Subclasses say what the batch of a step is; order, workers, processes and resume
 once.
 """
 
+import sys
 from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import lightning
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from vasa.data.clip_store import Store
 from vasa.data.order import RowShare, StepSampler
+from vasa.types import InputError
 
 Batch = dict[str, Tensor]
 
 
-class _Steps(Dataset[Batch]):
+@dataclass(frozen=True, kw_only=True)
+class _Refusal:
+    """An error of a loader worker; raised there, it would come with the worker's traceback."""
+
+    text: str
+
+
+class _Steps(Dataset[Batch | _Refusal]):
     def __init__(self, module: "StepDataModule") -> None:
         self.module = module
 
-    def __getitem__(self, step: int) -> Batch:
-        return self.module.own_rows_at(step)
+    def __getitem__(self, step: int) -> Batch | _Refusal:
+        try:
+            return self.module.own_rows_at(step)
+        except InputError as error:
+            return _Refusal(text=str(error))
+
+
+class _Loader(DataLoader[Batch]):
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        for batch in super().__iter__():
+            if isinstance(batch, _Refusal):
+                raise InputError(batch.text)
+            yield batch
 
 
 class StepDataModule(lightning.LightningDataModule):
@@ -40,6 +64,7 @@ class StepDataModule(lightning.LightningDataModule):
     """
 
     batch_size: int = 0
+    _store: Store[Any] | None = None
 
     def __init__(self, *, num_steps: int, num_workers: int) -> None:
         super().__init__()
@@ -69,15 +94,47 @@ class StepDataModule(lightning.LightningDataModule):
         """
         return {name: self.share.take(value) for name, value in self.batch_at(step).items()}
 
+    def open_store(self) -> Store[Any] | None:
+        """The clips that batches are made of, if the subclass has such; sets `_store`.
+
+        Called before loader workers start, so that all know of a clip that one found bad.
+        """
+        return self._store
+
     def train_dataloader(self) -> DataLoader[Batch]:
         """A finite loader of the steps not yet trained on."""
-        return DataLoader(
-            _Steps(self),
+        self.open_store()
+        return _Loader(
+            _Steps(self),  # type: ignore[arg-type]
             batch_size=None,
             sampler=StepSampler(start_step=self.batches_consumed, num_steps=self.num_steps),
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
         )
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Have the record count the bad clips found so far, by what is wrong; none, no values.
+
+        Several processes must all name the same values: those that another one has found too.
+        """
+        if self._store is None or self.trainer is None:
+            return batch
+        counts = self._store.bad.counts()
+        is_shared = self.trainer.world_size > 1
+        if is_shared and not self.trainer.strategy.reduce_boolean_decision(
+            any(counts.values()), all=False
+        ):
+            return batch
+        for fault, count in counts.items():
+            if count or is_shared:
+                self.trainer.callback_metrics[f"data/bad_{fault}"] = torch.tensor(float(count))
+        return batch
+
+    def teardown(self, stage: str) -> None:
+        """Say at the end how many clips were bad."""
+        summary = self._store.bad.summary() if self._store is not None else ""
+        if summary and (self.trainer is None or self.trainer.is_global_zero):
+            print(f"vasa: {summary} could not be read; others took their places", file=sys.stderr)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of the data order."""

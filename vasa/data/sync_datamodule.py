@@ -8,6 +8,7 @@ import torch
 
 from vasa.data.clip_store import ClipStore, StoredClip
 from vasa.data.order import step_rng
+from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.schema import SAMPLES_PER_FRAME
 from vasa.data.step_datamodule import Batch, StepDataModule
 from vasa.types import InputError
@@ -19,7 +20,7 @@ class SyncDataModule(StepDataModule):
     A batch: `frames` uint8 `b t 3 h w`; `audio` float32 `b 640t`; the two start together.
 
     Args:
-        root: face-shard set.
+        root: face-shard set: a folder or a URL.
         split: the split to train on.
         batch_size: clips in a batch.
         span_frames: consecutive frames of each; shorter clips are left out.
@@ -29,12 +30,16 @@ class SyncDataModule(StepDataModule):
         cache_gb: memory for decoded clips.
         held_out_split: the split to measure on; null for none.
         held_out_clips: clips of it, at most.
+        cache_dir: folder that keeps clips of a `root` that is a URL; null: in the user's cache.
+        cache_gb_disk: size of it.
+        max_bad_share: clips that cannot be read, over all of the split, at most; others take their
+            places.
     """
 
     def __init__(
         self,
         *,
-        root: str,
+        root: str | Path | ShardRoot,
         split: str,
         batch_size: int,
         span_frames: int,
@@ -44,9 +49,12 @@ class SyncDataModule(StepDataModule):
         cache_gb: float,
         held_out_split: str | None,
         held_out_clips: int,
+        cache_dir: str | None = None,
+        cache_gb_disk: float = 0.0,
+        max_bad_share: float = 0.0,
     ) -> None:
         super().__init__(num_steps=num_steps, num_workers=num_workers)
-        self.root = Path(root)
+        self.root = open_shards(root, cache_dir=cache_dir, cache_gb=cache_gb_disk)
         self.split = split
         self.batch_size = batch_size
         self.span_frames = span_frames
@@ -54,11 +62,16 @@ class SyncDataModule(StepDataModule):
         self.cache_gb = cache_gb
         self.held_out_split = held_out_split
         self.held_out_clips = held_out_clips
+        self.max_bad_share = max_bad_share
         self._store: ClipStore | None = None
+
+    def open_store(self) -> ClipStore:
+        """The decoded clips."""
+        return self.store
 
     @property
     def store(self) -> ClipStore:
-        """The decoded clips, opened at first use (in the loader's process)."""
+        """The decoded clips, opened at first use."""
         if self._store is None:
             self._store = self._open(self.split)
             if len(self._store) == 0:
@@ -98,5 +111,9 @@ class SyncDataModule(StepDataModule):
 
     def _open(self, split: str) -> ClipStore:
         return ClipStore(
-            self.root, split=split, cache_gb=self.cache_gb, min_frames=self.span_frames
+            self.root,
+            split=split,
+            cache_gb=self.cache_gb,
+            min_frames=self.span_frames,
+            max_bad_share=self.max_bad_share,
         )

@@ -37,6 +37,10 @@ NEUTRAL = (
     "checkpoint_every_s",
     "trainer.num_threads",
     "data.num_workers",
+    "data.cache_gb",
+    "data.cache_dir",
+    "data.cache_gb_disk",
+    "data.max_bad_share",
 )
 
 

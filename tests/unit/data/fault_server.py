@@ -1,0 +1,112 @@
+"""Web and S3 servers on loopback that fail as they are told."""
+
+import re
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+SLOW_S = 1.5
+
+
+class Faults:
+    """What happens to the next requests of a path: `503`, `cut`, `slow`; then all goes well.
+
+    Attributes:
+        planned: by path, in order.
+        always: by path, whatever was planned.
+        requests: by path, how many came.
+    """
+
+    def __init__(self) -> None:
+        self.planned: dict[str, list[str]] = {}
+        self.always: dict[str, str] = {}
+        self.requests: dict[str, int] = defaultdict(int)
+        self.gives_ranges = True
+        self._lock = threading.Lock()
+
+    def next(self, path: str) -> str | None:
+        with self._lock:
+            self.requests[path] += 1
+            if path in self.always:
+                return self.always[path]
+            return self.planned[path].pop(0) if self.planned.get(path) else None
+
+
+@contextmanager
+def web_server(root: Path) -> Iterator[tuple[str, Faults]]:
+    """URL of a server of a folder's files, and its faults."""
+    faults = Faults()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            name = self.path.lstrip("/")
+            fault = faults.next(name)
+            path = root / name
+            if fault is not None and fault.isdigit():
+                return self.send_error(int(fault))
+            if not path.is_file():
+                return self.send_error(404)
+            data = path.read_bytes()
+            status = 200
+            wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+            if wanted and faults.gives_ranges:
+                if int(wanted[1]) >= len(data):
+                    return self.send_error(416)
+                data = data[int(wanted[1]) : int(wanted[2]) + 1]
+                status = 206
+            if fault == "slow":
+                time.sleep(SLOW_S)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(data[: len(data) // 2] if fault == "cut" else data)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with _serving(server.serve_forever, server.shutdown):
+        yield f"http://127.0.0.1:{server.server_port}", faults
+    server.server_close()
+
+
+@contextmanager
+def s3_server() -> Iterator[tuple[str, Faults]]:
+    """Endpoint of moto's S3 and its faults (503 alone)."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import make_server
+
+    faults = Faults()
+    moto = DomainDispatcherApplication(create_backend_app)
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        is_read = environ["REQUEST_METHOD"] == "GET"
+        if is_read and faults.next(environ["PATH_INFO"].lstrip("/")) == "503":
+            start_response("503 Slow Down", [("Content-Type", "application/xml")])
+            return [b"<Error><Code>SlowDown</Code><Message>slow down</Message></Error>"]
+        return moto(environ, start_response)
+
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    with _serving(server.serve_forever, server.shutdown):
+        yield f"http://127.0.0.1:{server.port}", faults
+    server.server_close()
+
+
+@contextmanager
+def _serving(serve: Callable[[], None], shutdown: Callable[[], None]) -> Iterator[None]:
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        shutdown()
+        thread.join()

@@ -1,0 +1,218 @@
+"""What run folders say of themselves, read without torch and without mending anything."""
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+RUNNING_S = 600.0
+"""A run without an end whose record is younger than this is taken to be running."""
+_MARKS = frozenset(("config.yaml", "metrics.jsonl"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A metric of a run: its last value and its best."""
+
+    last: float
+    best: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSummary:
+    """One run folder.
+
+    Attributes:
+        path: of the folder, below the one that was looked in.
+        config: dotted keys to leaves.
+        state: done, failed (a loss that was not finite), running (its record is young) or stopped.
+        steps: trained so far.
+        max_steps: wanted; None where nobody says.
+        time_s: training time; None where nothing was logged.
+        commit: 8 digits, `+` where there were changes.
+        metrics: of the names asked for.
+        damaged: files that could not be read, and why.
+    """
+
+    path: str
+    config: dict[str, Any]
+    state: str
+    steps: int
+    max_steps: int | None
+    time_s: float | None
+    commit: str
+    metrics: dict[str, Measured]
+    damaged: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """Rows of the results.jsonl files that were met, by the models they measured.
+
+    Attributes:
+        rows: 8 digits of a model's hash to (metric, value) in the order they were written.
+        damaged: lines that could not be read, by file.
+    """
+
+    rows: dict[str, list[tuple[str, float]]] = field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)
+
+
+def find_runs(root: Path) -> tuple[list[Path], list[Path]]:
+    """Run folders below `root`, itself included, and results.jsonl files; in order of names."""
+    runs: list[Path] = []
+    results: list[Path] = []
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if "results.jsonl" in files:
+            results.append(Path(folder) / "results.jsonl")
+        if _MARKS & set(files):
+            runs.append(Path(folder))
+            folders.clear()  # checkpoints, pictures, wandb's files
+    return runs, results
+
+
+def read_results(paths: list[Path], *, names: list[str]) -> Results:
+    """Measurements of these names."""
+    found = Results()
+    for path in paths:
+        damaged = 0
+        for row in _lines(path, names):
+            if row is None:
+                damaged += 1
+                continue
+            value, models = row.get("value"), row.get("models")
+            if row.get("metric") in names and _is_number(value) and isinstance(models, dict):
+                for digits in models.values():
+                    found.rows.setdefault(str(digits), []).append((row["metric"], float(value)))
+        if damaged:
+            found.damaged[str(path)] = f"{damaged} lines are no JSON objects"
+    return found
+
+
+def read_run(path: Path, *, root: Path, is_higher: dict[str, bool], results: Results) -> RunSummary:
+    """The records of one run; what is damaged is named and left out.
+
+    Args:
+        path: of the run folder.
+        root: that the name is relative to.
+        is_higher: metrics wanted, and whether more is better.
+        results: measurements of models.
+    """
+    damaged: dict[str, str] = {}
+    config = flat(_mapping(path / "config.yaml", damaged))
+    done = _mapping(path / "done.json", damaged)
+    environment = _mapping(path / "env.json", damaged)
+    steps, time_s, curves = _curves(path / "metrics.jsonl", damaged, names=list(is_higher))
+    measured: dict[str, list[float]] = {}
+    for name, value in results.rows.get(str(done.get("model_hash"))[:8], []):
+        measured.setdefault(name, []).append(value)
+    curves = measured | curves
+    if not (path / "config.yaml").is_file():
+        damaged["config.yaml"] = "there is none"
+    commit = environment.get("commit")
+    max_steps = config.get("max_steps")
+    return RunSummary(
+        path=str(path.relative_to(root)) if path != root else path.name,
+        config=config,
+        state=_state(path),
+        steps=int(done["step"]) if _is_number(done.get("step")) else steps,
+        max_steps=max_steps if isinstance(max_steps, int) else None,
+        time_s=float(done["time_s"]) if _is_number(done.get("time_s")) else time_s,
+        commit=f"{str(commit)[:8]}{'+' if environment.get('is_dirty') else ''}" if commit else "",
+        metrics={
+            name: Measured(last=curve[-1], best=max(curve) if is_higher[name] else min(curve))
+            for name, curve in curves.items()
+        },
+        damaged=damaged,
+    )
+
+
+def flat(node: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted keys to leaves; lists are leaves."""
+    if not isinstance(node, dict) or (prefix and not node):
+        return {prefix: node}
+    leaves: dict[str, Any] = {}
+    for key, child in node.items():
+        leaves |= flat(child, f"{prefix}.{key}" if prefix else str(key))
+    return leaves
+
+
+def _state(path: Path) -> str:
+    if (path / "done.json").is_file():
+        return "done"
+    if (path / "nonfinite.json").is_file():
+        return "failed"
+    records = [path / name for name in ("metrics.jsonl", "env.json", "checkpoints/last.ckpt")]
+    youngest = max((file.stat().st_mtime for file in records if file.is_file()), default=0.0)
+    return "running" if time.time() - youngest < RUNNING_S else "stopped"
+
+
+def _mapping(path: Path, damaged: dict[str, str]) -> dict[str, Any]:
+    """A YAML or JSON file that holds a mapping; empty where there is none."""
+    if not path.is_file():
+        return {}
+    try:
+        text = path.read_text()
+        # libyaml is 10 times as quick, and need not be there
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        content = json.loads(text) if path.suffix == ".json" else yaml.load(text, loader)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        damaged[path.name] = " ".join(f"{type(error).__name__}: {error}".split())[:100]
+        return {}
+    if not isinstance(content, dict):
+        damaged[path.name] = f"expected a mapping, got {type(content).__name__}"
+        return {}
+    return content
+
+
+def _curves(
+    path: Path, damaged: dict[str, str], *, names: list[str]
+) -> tuple[int, float | None, dict[str, list[float]]]:
+    """Last step, training time and the values of these names; a last line cut by a kill is none."""
+    steps, time_s = 0, None
+    curves: dict[str, list[float]] = {}
+    num_damaged = 0
+    for row in _lines(path, None):
+        if row is None or not _is_number(row.get("step")):
+            num_damaged += 1
+            continue
+        steps = max(steps, int(row["step"]))
+        time_s = float(row["time_s"]) if _is_number(row.get("time_s")) else time_s
+        for name in names:
+            if _is_number(row.get(name)):
+                curves.setdefault(name, []).append(float(row[name]))
+    if num_damaged:
+        damaged[path.name] = f"{num_damaged} lines are no records of a step"
+    return steps, time_s, curves
+
+
+def _lines(path: Path, names: list[str] | None) -> Iterator[dict[str, Any] | None]:
+    """JSON objects of a file; None for a line that is none, but for a last one without its end."""
+    try:
+        text = path.read_bytes().decode(errors="replace") if path.is_file() else ""
+    except OSError:
+        yield None
+        return
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        if not line.strip() or (names is not None and not any(name in line for name in names)):
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if isinstance(row, dict):
+            yield row
+        elif number + 1 < len(lines):
+            yield None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
