@@ -86,11 +86,11 @@ class CodeLeak(nn.Module):
 
     def _leaks(self, code: Tensor, angles: Tensor) -> Leaks:
         with torch.no_grad():
-            mean, (spread, middle) = self.codes.mean(0), torch.std_mean(self.angles, dim=0)
-            spread = spread.clamp(min=1e-3)
+            mean, middle = self.codes.mean(0), self.angles.mean(0)
+            spread = self.angles.std(0).clamp(min=1e-3)
             z, s = self.codes - mean, (self.angles - middle) / spread
             noise = self.sigma**2 * torch.eye(z.shape[1], device=z.device)
-            inverse = torch.linalg.inv(z.T @ z / len(z) + noise)
+            inverse: Tensor = torch.linalg.inv(z.T @ z / len(z) + noise)
             probe = inverse @ (z.T @ s / len(z))
         centred = code - mean
         first, second = centred.chunk(2)
