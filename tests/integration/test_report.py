@@ -33,6 +33,10 @@ REQUIRED = {
     "cross_reenactment/mouth_correlation",
     "cross_reenactment/identity_similarity",
     "generated/mouth_correlation",
+    "generated/pose_variation_ratio",
+    "generated/blink_rate",
+    "generated/gaze_error_deg",
+    "generated/sync_ratio",
     "sync/real_offset_accuracy",
     "sync/generated_confidence",
     "sync/real_confidence",
@@ -244,6 +248,64 @@ def test_videos_come_from_the_generator(micro, tmp_path) -> None:
         assert arrays["frames"].shape == (NUM_FRAMES, 3, SIZE, SIZE)
 
 
+def test_controls_and_diversity_from_generator_to_report(micro, tmp_path, capsys) -> None:
+    output = tmp_path / "results.jsonl"
+    changes = {
+        "protocols": ["controls", "diversity"],
+        "generation": micro.settings["generation"] | {"steps": 2},
+        "controls": {
+            "num_clips": 2,
+            "gaze_theta": [-0.2, 0.2],
+            "gaze_phi": [],
+            "distance": [0.9, 1.1],
+            "emotions": ["neutral", "happy"],
+            "emotion_weight": 0.8,
+            "guidance": [1.0, 0.0],
+            "emotion_train_clips": 4,
+        },
+        "diversity": {"num_clips": 2, "num_samples": 2},
+        "criteria": [],
+    }
+    rows = evaluate(micro, output, **changes)
+    names = {row.metric for row in rows}
+    assert names >= {
+        *("control/gaze_correlation", "control/distance_correlation"),
+        *("control/emotion_correlation", "control/gaze_error_deg", "control/distance_error"),
+        *("control/gaze_correlation_lambda_0", "control/expert_gaze_error_deg"),
+        *("control/expert_emotion_correlation", "control/asked/distance_lambda_0/1.1"),
+        *("diversity/lips_share", "diversity/head_share", "diversity/brows_share"),
+    }
+    assert not [name for name in names if "gaze_phi" in name and "expert" not in name]
+    assert {row.stamp["protocol"] for row in rows} == {"controls", "diversity"}
+    assert all(row.stamp["experts"][0]["name"] == "FaceExpert" for row in rows)
+    write_report(runs=[], results=output, output=tmp_path / "report.html")
+    page, text = (tmp_path / "report.html").read_text(), (tmp_path / "report.md").read_text()
+    assert page.count("data:image/png;base64,") == 3
+    assert "Controls, value by value" in page and "## Controls, value by value" in text
+    assert "10_controls" in page and page.index("12_diversity") > page.index("10_controls")
+
+    (tmp_path / "eval" / "done.json").unlink()
+    parts = next((tmp_path / "eval" / "parts").iterdir())
+    for name in ("controls", "diversity"):
+        (parts / f"{name}.jsonl").unlink()
+        assert sorted((parts / name).glob("*.npz")), "what the frames showed is kept"
+    stamps = {path: path.stat().st_mtime_ns for path in parts.rglob("*.npz")}
+    again = evaluate(micro, output, **changes)
+    assert [row.value for row in again] == pytest.approx([row.value for row in rows], nan_ok=True)
+    assert {path: path.stat().st_mtime_ns for path in parts.rglob("*.npz")} == stamps
+    capsys.readouterr()
+    with pytest.raises(InputError, match="num_samples"):
+        evaluate(micro, output, **changes | {"diversity": {"num_clips": 2, "num_samples": 3}})
+    for name, value, wrong in (
+        ("controls", {"distance": [1.0]}, "two different values"),
+        ("controls", {"emotions": ["happy", "hungry"]}, "hungry"),
+        ("controls", {"guidance": []}, "lambdas"),
+        ("diversity", {"num_samples": 1}, "at least 2"),
+    ):
+        with pytest.raises(InputError, match=wrong):
+            EvaluationSettings.from_config(micro.settings | changes | {name: changes[name] | value})
+
+
 def test_report_is_one_page_with_every_row(micro, talking) -> None:
     rows = evaluate(micro)
     output = micro.root / "out" / "report.html"
@@ -256,7 +318,7 @@ def test_report_is_one_page_with_every_row(micro, talking) -> None:
         assert f"`{row.metric}`" in text
     assert page.count("<svg") == 2, "a figure of curves for each run"
     assert page.count("data:video/mp4;base64,") == 1
-    assert page.count("data:image/png;base64,") == 5
+    assert page.count("data:image/png;base64,") == 7
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", page), "an external resource"
     assert "<script" not in page
     assert "name=&lt;b&gt;" in page, "user's text is escaped"

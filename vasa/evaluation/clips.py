@@ -27,6 +27,8 @@ class EvaluationClip:
         audio: float32 at 16 kHz, 640 samples a frame, `n`.
         pose: `t 6`; mouth: `t 2`; gaze: `t 2`; blink: `t`; landmarks: px, `t 68 2`.
         valid: `t` bool.
+        emotion: `t 8`; None where nobody reads it.
+        phoneme: spoken in each frame, `t`; None where it is not known (real clips).
     """
 
     key: str
@@ -41,6 +43,8 @@ class EvaluationClip:
     blink: Tensor
     landmarks: Tensor
     valid: Tensor
+    emotion: Tensor | None = None
+    phoneme: tuple[str, ...] | None = None
 
     def images(self, indices: Tensor | None = None) -> Tensor:
         """Pictures in [0, 1], `t c h w`, of some or all frames."""
@@ -94,6 +98,10 @@ def to_evaluation_clip(
         blink=tensor(labels.blink),
         landmarks=landmarks,
         valid=torch.from_numpy(labels.valid[:max_frames].copy()),
+        emotion=tensor(labels.emotion),
+        phoneme=None
+        if labels.phoneme is None
+        else tuple(str(name) for name in labels.phoneme[:max_frames]),
     )
 
 

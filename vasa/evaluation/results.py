@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vasa.evaluation.metrics.clip_metric import ClipMetric, Estimate
+from vasa.evaluation.metrics.clip_metric import ClipMean, ClipMetric, Estimate
 from vasa.types import InputError
 
 RULES = (
@@ -81,6 +81,7 @@ class ResultRow:
         note: how it was measured, in a sentence.
         criteria: what it must reach: `{rule, bound, text, passed}`.
         stamp: experts with hashes, command, commit, seed, machine, date.
+        clip_values: each clip's own number, for paired comparisons of runs; kept of few rows.
     """
 
     metric: str
@@ -98,6 +99,7 @@ class ResultRow:
     note: str = ""
     criteria: list[dict[str, Any]] = field(default_factory=list)
     stamp: dict[str, Any] = field(default_factory=dict)
+    clip_values: list[float] = field(default_factory=list)
 
     def judged(self, criteria: Iterable[Criterion]) -> "ResultRow":
         """The same row with the criteria that name it."""
@@ -118,6 +120,8 @@ class ResultRow:
         """One JSON object; the stamp's fields stand beside the others, NaN becomes null."""
         values = asdict(self)
         values.update(values.pop("stamp"))
+        if not self.clip_values:
+            del values["clip_values"]
         clean = {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in values.items()
@@ -147,6 +151,7 @@ class Bootstrap:
         unit: str,
         note: str = "",
         higher_is_better: bool | None = None,
+        keep_clips: bool = False,
     ) -> ResultRow:
         """A row of a metric and its control (a metric, a known number, or nothing)."""
         value = self.estimate(measured)
@@ -171,6 +176,9 @@ class Bootstrap:
             control_ci_low=bounds[1],
             control_ci_high=bounds[2],
             note=note,
+            clip_values=measured.per_clip().tolist()
+            if keep_clips and isinstance(measured, ClipMean)
+            else [],
         )
 
 

@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,17 +12,19 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from vasa.evaluation import sheets
 from vasa.evaluation.counterfactuals import CounterfactualSource
+from vasa.evaluation.drawings import draw
+from vasa.evaluation.protocols.control_floor import control_floor
+from vasa.evaluation.protocols.controls import controls
 from vasa.evaluation.protocols.cross_reenactment import cross_reenactment
 from vasa.evaluation.protocols.disentanglement import disentanglement
+from vasa.evaluation.protocols.diversity import diversity
 from vasa.evaluation.protocols.generated import generated
 from vasa.evaluation.protocols.instrument import instrument_calibration
 from vasa.evaluation.protocols.probes import probes
 from vasa.evaluation.protocols.self_reenactment import self_reenactment
 from vasa.evaluation.protocols.swaps import swaps
 from vasa.evaluation.protocols.sync import sync
-from vasa.evaluation.report.leakage import leakage_figure
 from vasa.evaluation.results import ResultRow, read_rows, write_rows
 from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
 from vasa.evaluation.workbench import Track, Workbench
@@ -97,10 +99,38 @@ def _run_generated(bench: Workbench) -> list[ResultRow]:
         instrument=bench.instrument,
         clips=bench.clips,
         videos=bench.videos,
+        events=bench.settings.events,
+        start_frames=bench.start_frames,
+        asked_distance=bench.asked_distance,
         batch_size=bench.settings.batch_size,
         bootstrap=bench.bootstrap,
         track=bench.track,
     )
+
+
+def _run_controls(bench: Workbench) -> list[ResultRow]:
+    reader = bench.emotion_reader
+    split = bench.clips[0].split
+    rows = controls(
+        sweeps=bench.sweeps,
+        asked=bench.asked,
+        emotion_note="" if reader is None else reader.note,
+        split=split,
+        bootstrap=bench.bootstrap,
+    )
+    return rows + control_floor(
+        instrument=bench.instrument,
+        reader=reader,
+        clips=bench.clips,
+        batch_size=bench.settings.batch_size,
+        bootstrap=bench.bootstrap,
+        track=bench.track,
+    )
+
+
+def _run_diversity(bench: Workbench) -> list[ResultRow]:
+    split = bench.clips[0].split
+    return diversity(samples=bench.samples, split=split, bootstrap=bench.bootstrap)
 
 
 def _run_sync(bench: Workbench) -> list[ResultRow]:
@@ -123,13 +153,19 @@ PROTOCOLS: dict[str, Callable[[Workbench], list[ResultRow]]] = {
     "probes": _run_probes,
     "generated": _run_generated,
     "sync": _run_sync,
+    "controls": _run_controls,
+    "diversity": _run_diversity,
 }
-NEEDS = {"generated": ("stage2",), "sync": ("syncnet",)}
+NEEDS = {
+    "generated": ("stage2",),
+    "sync": ("syncnet",),
+    "controls": ("stage2",),
+    "diversity": ("stage2",),
+}
 REMEASURED = (
     *("instrument", "self_reenactment", "cross_reenactment", "swaps"),
-    *("disentanglement", "generated"),
+    *("disentanglement", "generated", "controls", "diversity"),
 )
-DRAWN_FROM_CLIPS = {"self_reenactment", "cross_reenactment", "swaps", "generated"}
 
 
 def evaluate(
@@ -186,7 +222,7 @@ def evaluate(
     with torch.inference_mode():
         for name in settings.protocols:
             rows += _run_part(name, bench, stamp)
-        _draw(bench, folder, rows)
+        draw(bench, folder, rows)
     rows = [row.judged(settings.judges()) for row in rows]
     write_rows(output, rows)
     record = {
@@ -275,54 +311,3 @@ def _run_part(name: str, bench: Workbench, stamp: dict[str, Any]) -> list[Result
     write_rows(path, rows)
     print(f"{name}: {len(rows)} numbers in {time.monotonic() - started:.1f} s")
     return rows
-
-
-def _draw(bench: Workbench, folder: Path, rows: Sequence[ResultRow]) -> None:
-    """Sheets and videos; each is drawn again only after another configuration."""
-    marker = bench.cache / "drawn"
-    if marker.is_file():
-        return
-    shutil.rmtree(folder / "sheets", ignore_errors=True)
-    shutil.rmtree(folder / "videos", ignore_errors=True)
-    common: dict[str, Any] = {"num_rows": bench.settings.num_sheet_rows}
-    if set(bench.settings.protocols) & DRAWN_FROM_CLIPS:
-        common["clips"] = bench.clips
-    drawings: Iterable[tuple[str, str, Callable[..., None]]] = (
-        ("self_reenactment", "1_self_reenactment.png", sheets.self_reenactment_sheet),
-        ("cross_reenactment", "2_cross_reenactment.png", sheets.cross_reenactment_sheet),
-        ("swaps", "3_swaps.png", sheets.swap_sheet),
-        ("swaps", "8_frontalisation.png", sheets.frontalisation_sheet),
-    )
-    for protocol, name, draw in drawings:
-        if protocol in bench.settings.protocols:
-            draw(folder / "sheets" / name, autoencoder=bench.autoencoder, **common)
-    if "swaps" in bench.settings.protocols:
-        sheets.warp_sheet(
-            folder / "sheets" / "9_warp_field.png", autoencoder=bench.autoencoder.net, **common
-        )
-    if "disentanglement" in bench.settings.protocols:
-        leakage_figure(folder / "sheets" / "6_leakage.png", rows)
-        sheets.counterfactual_sheet(
-            folder / "sheets" / "7_counterfactuals.png",
-            autoencoder=bench.autoencoder,
-            person=bench.counterfactuals[0],
-            batch_size=bench.settings.batch_size,
-        )
-    if "generated" in bench.settings.protocols:
-        videos = bench.videos
-        sheets.generated_sheet(folder / "sheets" / "4_generated.png", videos=videos, **common)
-        sheets.mouth_curves(
-            folder / "sheets" / "5_mouth_opening.png",
-            instrument=bench.instrument,
-            videos=videos,
-            batch_size=bench.settings.batch_size,
-            **common,
-        )
-        sheets.sample_videos(
-            folder / "videos",
-            clips=bench.clips,
-            videos=videos,
-            num_videos=bench.settings.num_videos,
-        )
-    marker.parent.mkdir(parents=True, exist_ok=True)
-    marker.touch()

@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from vasa.data.schema import EMOTIONS
 from vasa.evaluation.results import Criterion
 from vasa.pretrained.perceptual import PERCEPTUAL_NETWORKS
 from vasa.types import InputError
@@ -36,6 +37,63 @@ class GenerationSettings:
 
 
 @dataclass(kw_only=True)
+class EventSettings:
+    """What counts as closed lips and as a blink in re-measured frames.
+
+    Attributes:
+        closure_share: lips are closed below this share of the video's own wide opening (its 90th
+            percentile), so that people's and experts' scales cancel.
+        closure_tolerance_frames: frames before and after the sound that count as well.
+        blink_shut: a blink begins where the eyes are shut at least so far,
+        blink_open: and ends where they are shut less than this.
+    """
+
+    closure_share: float
+    closure_tolerance_frames: int
+    blink_shut: float
+    blink_open: float
+
+
+@dataclass(kw_only=True)
+class ControlSettings:
+    """What the protocol `controls` asks for; an empty list leaves a control out.
+
+    Attributes:
+        num_clips: sources, each with its own sentence.
+        gaze_theta: sideways, rad.
+        gaze_phi: up and down, rad.
+        distance: over the mean distance.
+        emotions: by name.
+        emotion_weight: of the emotion asked for; the rest is neutral.
+        guidance: lambdas of the control asked for; the first is that of the plain rows.
+        emotion_train_clips: training clips of a synthetic set that emotion is learned to be read
+            on; real ones are read by the frozen expert.
+    """
+
+    num_clips: int
+    gaze_theta: list[float]
+    gaze_phi: list[float]
+    distance: list[float]
+    emotions: list[str]
+    emotion_weight: float
+    guidance: list[float]
+    emotion_train_clips: int
+
+
+@dataclass(kw_only=True)
+class DiversitySettings:
+    """Samples of the protocol `diversity`.
+
+    Attributes:
+        num_clips: sources, each with its own sentence.
+        num_samples: of each sentence, at least two.
+    """
+
+    num_clips: int
+    num_samples: int
+
+
+@dataclass(kw_only=True)
 class EvaluationSettings:
     """One file of conf/evaluation.
 
@@ -61,6 +119,9 @@ class EvaluationSettings:
         batch_size: frames at once.
         num_resamples: of the bootstrap.
         generation: of talking videos.
+        events: closed lips and blinks.
+        controls: of the protocol controls.
+        diversity: of the protocol diversity.
         num_sheet_rows: rows of the sheets.
         num_videos: videos beside the results.
         criteria: `{metric, rule, bound}` that rows are judged by.
@@ -87,6 +148,9 @@ class EvaluationSettings:
     batch_size: int
     num_resamples: int
     generation: GenerationSettings
+    events: EventSettings
+    controls: ControlSettings
+    diversity: DiversitySettings
     num_sheet_rows: int
     num_videos: int
     criteria: list[dict[str, Any]]
@@ -107,12 +171,42 @@ class EvaluationSettings:
             raise InputError(f"the evaluation does not fit its schema{where}: {first}") from error
         assert isinstance(settings, cls)
         settings.judges()
+        settings.check_samples()
         known = (*PERCEPTUAL_NETWORKS, NO_NETWORK)
         if settings.perceptual not in known:
             raise InputError(
                 f"expected evaluation.perceptual to be one of {known}, got {settings.perceptual!r}"
             )
         return settings
+
+    def check_samples(self) -> None:
+        """What the types can't say of `controls` and `diversity`.
+
+        Raises:
+            InputError: fewer than two values or samples, an unknown emotion, or no guidance.
+        """
+        for name in ("gaze_theta", "gaze_phi", "distance", "emotions"):
+            values = getattr(self.controls, name)
+            if values and len(set(values)) < max(2, len(values)):
+                raise InputError(
+                    f"expected evaluation.controls.{name} of at least two different values, or [] "
+                    f"to leave it out, got {values}"
+                )
+        if unknown := set(self.controls.emotions) - set(EMOTIONS):
+            raise InputError(
+                f"expected evaluation.controls.emotions of {', '.join(EMOTIONS)}, got "
+                f"{', '.join(sorted(unknown))}"
+            )
+        lambdas = self.controls.guidance
+        if not lambdas or len(set(lambdas)) < len(lambdas):
+            raise InputError(
+                f"expected evaluation.controls.guidance of different lambdas, got {lambdas}"
+            )
+        if self.diversity.num_samples < 2:
+            raise InputError(
+                "expected evaluation.diversity.num_samples of at least 2, got "
+                f"{self.diversity.num_samples}"
+            )
 
     def judges(self) -> list[Criterion]:
         """The criteria as objects."""

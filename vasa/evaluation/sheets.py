@@ -14,6 +14,7 @@ from torch import Tensor
 from vasa.data.schema import FPS
 from vasa.data.video import write_video
 from vasa.evaluation.clips import EvaluationClip
+from vasa.evaluation.control_sweep import Asked, SweepReadings
 from vasa.evaluation.counterfactuals import Counterfactuals
 from vasa.evaluation.face_grids import (
     People,
@@ -34,6 +35,7 @@ from vasa.models.face_autoencoder import FaceAutoencoder
 
 VIDEO_TILE_PX = 192
 STRIP_FRAMES = 8
+CONTROL_SOURCES = 2
 
 
 def driver_frame(clip: EvaluationClip, row: int, num_rows: int) -> Tensor:
@@ -142,6 +144,20 @@ def generated_sheet(
         times = times or [f"{int(place) / FPS:.2f} s" for place in places]
         rows += [list(clip.images(places)), list(video[places].float() / 255)]
     save_png(path, grid(rows, header=times))
+
+
+def control_sheet(path: Path, *, asked: Sequence[Asked], sources: Sequence[SweepReadings]) -> None:
+    """A control a row, an asked value a column, and two sources of each (VASA-1 figure 3)."""
+    rows: list[list[Tensor | None]] = []
+    labels: list[list[str]] = []
+    for control in dict.fromkeys(one.control for one in asked):
+        places = [place for place, one in enumerate(asked) if one.control == control]
+        for number, source in enumerate(sources[:CONTROL_SOURCES]):
+            rows.append([source.pictures[place].float() / 255 for place in places])
+            words = [asked[place].label for place in places]
+            words[0] = f"{control} {words[0]}"
+            labels.append(words if number == 0 else [])
+    save_png(path, grid(rows, header=(), labels=labels))
 
 
 def mouth_curves(

@@ -1,7 +1,9 @@
 """The whole generator as the protocols use it: one picture and its audio to frames."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -12,8 +14,29 @@ from vasa.inference.pipeline import RenderSettings, TalkingFace
 from vasa.inference.windows import MotionControls, MotionSettings
 from vasa.types import InputError
 
-Talker = Callable[[Tensor, Tensor, int], Tensor]
-"""Picture `c h w`, audio `n`, seed -> generated frames, uint8 `t c h w`."""
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What is asked of one video beyond its picture and sound.
+
+    Attributes:
+        controls: gaze, distance, emotion.
+        guidance: lambda of each condition (VASA-1 eq. 2).
+    """
+
+    controls: MotionControls
+    guidance: Mapping[str, float]
+
+
+class Talker(Protocol):
+    """Picture `c h w`, audio `n`, seed -> generated frames, uint8 `t c h w`.
+
+    Without a wish the controls are those of `vasa generate`, the guidance that of the evaluation.
+    """
+
+    def __call__(
+        self, image: Tensor, audio: Tensor, seed: int, /, wish: Wish | None = None
+    ) -> Tensor: ...
 
 
 def load_talker(
@@ -24,7 +47,7 @@ def load_talker(
     batch_size: int,
     device: torch.device,
 ) -> Talker:
-    """The generator of two run folders; its controls are those of `vasa generate`.
+    """The generator of two run folders.
 
     Raises:
         InputError: a model is missing, stage 2 was trained on another stage 1, or the sampler's
@@ -42,9 +65,12 @@ def load_talker(
         raise InputError(str(error)) from error
     render = RenderSettings(batch_size=batch_size, start_blend_s=settings.start_blend_s)
 
-    def talk(image: Tensor, audio: Tensor, seed: int) -> Tensor:
+    plain = Wish(controls=MotionControls(), guidance=settings.guidance)
+
+    def talk(image: Tensor, audio: Tensor, seed: int, /, wish: Wish | None = None) -> Tensor:
+        wish = wish or plain
         motion = MotionSettings(
-            guidance=settings.guidance, sampler=sampler, seed=seed, controls=MotionControls()
+            guidance=wish.guidance, sampler=sampler, seed=seed, controls=wish.controls
         )
         return face.generate(image, audio, motion=motion, render=render)
 

@@ -42,7 +42,10 @@ def difference(result: Tensor, target: Tensor) -> Tensor:
 
 
 def grid(
-    rows: Sequence[Sequence[Tensor | None]], *, header: Sequence[str], labels: Sequence[str] = ()
+    rows: Sequence[Sequence[Tensor | None]],
+    *,
+    header: Sequence[str],
+    labels: Sequence[str | Sequence[str]] = (),
 ) -> Image.Image:
     """Pictures `c h w` in rows, with a word above each column; None leaves a blank.
 
@@ -52,7 +55,7 @@ def grid(
     Args:
         rows: the pictures.
         header: a word a column.
-        labels: a word a row, written into its first picture.
+        labels: a word a row, written into its first picture; or a word a picture.
     """
     num_columns = max(len(row) for row in rows)
     height = max(image.shape[-2] for row in rows for image in row if image is not None)
@@ -72,8 +75,10 @@ def grid(
                 tile = to_picture(image, tile_px=tile_px)
                 sheet.paste(tile, (GAP_PX + column * pitch, top))
         if row < len(labels):
-            corner = (GAP_PX + 4, top + 3)
-            draw.text(corner, labels[row], fill=PAPER, font=font, stroke_width=2, stroke_fill=INK)
+            label = labels[row]
+            for column, word in enumerate([label] if isinstance(label, str) else label):
+                corner = (GAP_PX + column * pitch + 4, top + 3)
+                draw.text(corner, word, fill=PAPER, font=font, stroke_width=2, stroke_fill=INK)
     return sheet
 
 

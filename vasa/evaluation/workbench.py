@@ -13,21 +13,26 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from vasa.data.schema import SPLITS
+from vasa.data.schema import FPS, SPLITS
 from vasa.data.shards import read_index
 from vasa.evaluation.clips import EvaluationClip, load_clips
+from vasa.evaluation.control_sweep import Asked, SweepReadings, asked_values, read_sweep
 from vasa.evaluation.counterfactuals import (
     Counterfactuals,
     CounterfactualSource,
     to_counterfactuals,
 )
 from vasa.evaluation.devices import AutoencoderOn, InstrumentOn, SyncNetOn
+from vasa.evaluation.emotion_reader import EmotionReader, ExpertEmotion, fit_emotion
 from vasa.evaluation.measuring import Instrument, PerceptualScale
+from vasa.evaluation.protocols.pairing import unrelated
 from vasa.evaluation.protocols.probes import random_twin
 from vasa.evaluation.results import Bootstrap
+from vasa.evaluation.sample_spread import SourceSamples, source_samples
 from vasa.evaluation.settings import NO_NETWORK, EvaluationInputs, EvaluationSettings
 from vasa.evaluation.talker import Talker, load_talker
 from vasa.models.checkpoint import load_model, model_hash
+from vasa.models.motion_transformer import MotionTransformer
 from vasa.pretrained.perceptual import make_perceptual
 from vasa.types import InputError
 
@@ -161,11 +166,13 @@ class Workbench:
 
         A set without a val split gives every fourth of its training people for that.
         """
-        settings = self.settings
+        return self._training_clips(self.settings.probe_train_clips)
+
+    def _training_clips(self, num_clips: int) -> tuple[list[EvaluationClip], list[EvaluationClip]]:
         splits = set(read_index(self.inputs.data)["split"])
-        train = self._load("train", settings.probe_train_clips)
+        train = self._load("train", num_clips)
         if "val" in splits:
-            return train, self._load("val", settings.probe_val_clips)
+            return train, self._load("val", self.settings.probe_val_clips)
         held_back = set(sorted({clip.speaker for clip in train})[::4])
         return (
             [clip for clip in train if clip.speaker not in held_back],
@@ -236,6 +243,102 @@ class Workbench:
             batch_size=self.settings.batch_size,
             device=self.device,
         )
+
+    @property
+    def start_frames(self) -> int:
+        """Frames in which a generated head still comes from the source's pose."""
+        return round(self.settings.generation.start_blend_s * FPS)
+
+    @cached_property
+    def asked_distance(self) -> float:
+        """The head distance that videos are asked for where nobody says another."""
+        model = load_model(self.required("stage2"))
+        if not isinstance(model, MotionTransformer):
+            raise InputError(
+                f"expected a stage-2 run at {self.inputs.stage2}, it holds a {type(model).__name__}"
+            )
+        return float(model.distance_scale.mean)
+
+    @cached_property
+    def emotion_reader(self) -> EmotionReader | None:
+        """Who reads emotion off frames; None where it is not asked for."""
+        controls = self.settings.controls
+        if not controls.emotions:
+            return None
+        if self.pretrained is not None:
+            return ExpertEmotion(self.pretrained, device=self.device)
+        train, val = self._training_clips(controls.emotion_train_clips)
+        return fit_emotion(
+            instrument=self.instrument,
+            train_clips=train,
+            val_clips=val,
+            frame_stride=self.settings.probe_frame_stride,
+            batch_size=self.settings.batch_size,
+            track=self.track,
+        )
+
+    @cached_property
+    def asked(self) -> list[Asked]:
+        """All values of all controls that each source is asked for."""
+        return asked_values(self.settings.controls)
+
+    @cached_property
+    def sweeps(self) -> dict[float, list[SweepReadings]]:
+        """By lambda, what the frames of each source show for `asked`; kept on disk."""
+        settings = self.settings
+        found: dict[float, list[SweepReadings]] = {
+            scale: [] for scale in settings.controls.guidance
+        }
+        for index, clip in enumerate(self.track(self.clips[: settings.controls.num_clips])):
+            for scale, readings in found.items():
+                path = self.cache / "controls" / f"{index:03d}_{scale:g}.npz"
+                if not path.is_file():
+                    read_sweep(
+                        self.talker,
+                        clip,
+                        asked=self.asked,
+                        scale=scale,
+                        guidance=settings.generation.guidance,
+                        seed=self.seed + index,
+                        start_frames=self.start_frames,
+                        instrument=self.instrument,
+                        reader=self.emotion_reader,
+                        batch_size=settings.batch_size,
+                    ).save(path)
+                readings.append(SweepReadings.load(path))
+        return found
+
+    @cached_property
+    def samples(self) -> list[SourceSamples]:
+        """Several videos of each source, of one audio and of different ones; kept on disk.
+
+        Raises:
+            InputError: there are too few sentences.
+        """
+        settings = self.settings
+        count = settings.diversity.num_samples
+        found = []
+        for index, clip in enumerate(self.track(self.clips[: settings.diversity.num_clips])):
+            path = self.cache / "diversity" / f"{index:03d}.npz"
+            if not path.is_file():
+                others = unrelated(self.clips, index)
+                if len(others) < count:
+                    raise InputError(
+                        f"expected {count} held-out clips with another sentence than {clip.key}, "
+                        f"found {len(others)}; lower evaluation.diversity.num_samples"
+                    )
+                source_samples(
+                    self.talker,
+                    clip.source(),
+                    sound=clip.audio,
+                    other_sounds=[self.clips[other].audio for other in others[:count]],
+                    seeds=[self.seed + index + 1000 * sample for sample in range(count)],
+                    start_frames=self.start_frames,
+                    instrument=self.instrument,
+                    batch_size=settings.batch_size,
+                ).save(path)
+            found.append(SourceSamples.load(path))
+        return found
 
     def describe_models(self) -> dict[str, dict[str, str]]:
         """Name and hash of every network that a number depends on, by role."""

@@ -15,6 +15,7 @@ from vasa.evaluation.protocols.probes import probes, random_twin
 from vasa.evaluation.protocols.self_reenactment import self_reenactment
 from vasa.evaluation.protocols.swaps import swaps
 from vasa.evaluation.protocols.sync import sync
+from vasa.evaluation.settings import EventSettings
 from vasa.types import InputError
 
 
@@ -263,6 +264,9 @@ def test_generated_mouth_follows_its_own_audio_only(world) -> None:
                 instrument=world.instrument,
                 clips=world.clips,
                 videos=videos,
+                events=EVENTS,
+                start_frames=12,
+                asked_distance=None,
                 batch_size=64,
                 **world.arguments,
             )
@@ -277,6 +281,11 @@ def test_generated_mouth_follows_its_own_audio_only(world) -> None:
     still = run([clip.frames[:1].expand(30, -1, -1, -1) for clip in world.clips])
     assert still["generated/mouth_correlation"].value == 0
     assert still["generated/pose_change"].value == pytest.approx(0.0, abs=0.01)
+
+
+EVENTS = EventSettings(
+    closure_share=0.2, closure_tolerance_frames=2, blink_shut=0.5, blink_open=0.3
+)
 
 
 class FakeSyncNet:
@@ -316,6 +325,13 @@ def test_sync_of_a_net_that_knows(world) -> None:
     assert rows["sync/real_confidence"].value > rows["sync/real_confidence"].control
     assert rows["sync/real_distance"].value < rows["sync/real_distance"].control
     assert rows["sync/generated_distance"].value > rows["sync/real_distance"].value
+    ratio = rows["generated/sync_ratio"]
+    expected = rows["sync/generated_confidence"].value / rows["sync/real_confidence"].value
+    assert ratio.value == pytest.approx(expected)
+    shuffled = rows["sync/generated_confidence"].control / rows["sync/real_confidence"].value
+    assert ratio.control == pytest.approx(shuffled) and "shuffled" in ratio.control_name
+    kept = rows["sync/generated_confidence"].clip_values
+    assert sum(kept) / len(world.clips) == pytest.approx(rows["sync/generated_confidence"].value)
     assert {"sync/generated_confidence", "sync/generated_offset_accuracy"} <= set(rows)
 
 

@@ -5,55 +5,158 @@ the generated frames by an expert and compared with the truth of that audio. Not
 the generator (VASA-1 sec. 4.2).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Sequence
 
+import torch
 from torch import Tensor
 
+from vasa.data.schema import FPS
 from vasa.evaluation.clips import EvaluationClip
-from vasa.evaluation.measuring import Instrument, measure
+from vasa.evaluation.measuring import REMEASURED, Instrument, measure
+from vasa.evaluation.metrics.blink import count_blinks
 from vasa.evaluation.metrics.clip_metric import ClipMetric, MeanOverClips
-from vasa.evaluation.metrics.correlation import ClipCorrelation, PooledCorrelation
 from vasa.evaluation.metrics.identity import IdentitySimilarity
-from vasa.evaluation.protocols.pairing import unrelated
+from vasa.evaluation.metrics.ratio import DeviationInSpreads, RatioOfSums
+from vasa.evaluation.protocols.default_controls import DefaultControls
+from vasa.evaluation.protocols.lip_closures import LipClosures
+from vasa.evaluation.protocols.mouth_agreement import MouthAgreement
+from vasa.evaluation.protocols.pairing import SHUFFLED, unrelated
 from vasa.evaluation.results import Bootstrap, ResultRow
+from vasa.evaluation.settings import EventSettings
 from vasa.geometry.rotation import rotation_angle_between, rotation_from_angles
+from vasa.types import FaceMeasurements
 
-SHUFFLED = "shuffled audio: every other clip's"
+REAL = "real clips"
 
 
 def mean_pose_change(pose: Tensor) -> Tensor:
-    """Mean head rotation from one frame to the next in degrees (the paper's dP); pose `t 6`."""
+    """dP (VASA-1 sec. 4.2): mean head rotation from one frame to the next in degrees.
+
+    Args:
+        pose: yaw, pitch, roll (rad) first, `t 3+`.
+    """
     rotation = rotation_from_angles(pose[:, :3].double())
     return rotation_angle_between(rotation[1:], rotation[:-1]).rad2deg().mean()
 
 
-class MouthAgreement:
-    """Correlations of a video's re-measured mouth with the truth of one audio or of several."""
+class Naturalness:
+    """Generated videos beside the real clips of the same people and sentences.
 
-    def __init__(self) -> None:
-        self.metrics: dict[str, ClipMetric] = {
-            "mouth_correlation": ClipCorrelation(),
-            "mouth_correlation_pooled": PooledCorrelation(),
-            "mouth_width_correlation": ClipCorrelation(),
-        }
+    Args:
+        events: what a blink is.
+    """
 
-    def add(self, mouth: Tensor, truth: EvaluationClip) -> None:
-        """Adds the measured mouth `t 2` of a video against a clip's labels, over common frames."""
-        count = min(len(mouth), len(truth.mouth))
-        kept = truth.valid[:count].nonzero().flatten()
-        found, wanted = mouth[kept], truth.mouth[kept]
-        self.metrics["mouth_correlation"].update(found[:, 0], wanted[:, 0])
-        self.metrics["mouth_correlation_pooled"].update(found[:, 0], wanted[:, 0])
-        self.metrics["mouth_width_correlation"].update(found[:, 1], wanted[:, 1])
+    def __init__(self, *, events: EventSettings) -> None:
+        self.events = events
+        self.spread, self.spread_real = MeanOverClips(), MeanOverClips()
+        self.change, self.change_real = MeanOverClips(), MeanOverClips()
+        self.ratio, self.instrument_ratio = RatioOfSums(), RatioOfSums()
+        self.blinks, self.blinks_real = RatioOfSums(), RatioOfSums()
+        self.deviation = DeviationInSpreads()
+        self.rates_real: list[float] = []
+        self.found, self.found_real = MeanOverClips(), MeanOverClips()
 
-    @contextmanager
-    def one_unit(self) -> Iterator[None]:
-        """All that is added inside is one draw of the bootstrap."""
-        with ExitStack() as stack:
-            for metric in self.metrics.values():
-                stack.enter_context(metric.one_unit())
-            yield
+    def add(self, seen: FaceMeasurements, real: FaceMeasurements, clip: EvaluationClip) -> None:
+        """Adds a video as re-measured, its real clip as re-measured, and the clip's labels."""
+        self.spread.update(seen.mouth[:, 0].std())
+        self.spread_real.update(real.mouth[:, 0].std())
+        change, change_real = mean_pose_change(seen.pose), mean_pose_change(real.pose)
+        self.change.update(change)
+        self.change_real.update(change_real)
+        self.ratio.update(change, change_real)
+        self.instrument_ratio.update(change_real, mean_pose_change(clip.pose))
+        blinks, seconds = self._blinks(seen)
+        blinks_real, seconds_real = self._blinks(real)
+        self.blinks.update(blinks, seconds)
+        self.blinks_real.update(blinks_real, seconds_real)
+        self.deviation.update(blinks / seconds, blinks_real / seconds_real)
+        self.rates_real.append(blinks_real / seconds_real)
+        self.found.update((seen.presence > 0).double().mean())
+        self.found_real.update((real.presence > 0).double().mean())
+
+    def _blinks(self, seen: FaceMeasurements) -> tuple[int, float]:
+        events = self.events
+        count = count_blinks(seen.blink, shut=events.blink_shut, opened=events.blink_open)
+        return count, len(seen.blink) / FPS
+
+    def rows(self, *, split: str, bootstrap: Bootstrap) -> list[ResultRow]:
+        """Rows `generated/...`; no deviation in spreads where all real clips blink alike."""
+        rates = torch.tensor(self.rates_real, dtype=torch.float64)
+        spread = f"{float(rates.mean()):.3f} ± {float(rates.std()):.3f}"
+        nearer = "nearer to real is better; "
+        table: tuple[tuple[str, ClipMetric, ClipMetric | float, str, str, bool | None, str], ...]
+        table = (
+            (
+                "mouth_opening_std",
+                self.spread,
+                self.spread_real,
+                REAL,
+                "eye distances",
+                None,
+                nearer,
+            ),
+            (
+                "pose_change",
+                self.change,
+                self.change_real,
+                REAL,
+                "deg/frame",
+                None,
+                "the paper's dP, " + nearer,
+            ),
+            (
+                "pose_variation_ratio",
+                self.ratio,
+                self.instrument_ratio,
+                "real clips re-measured over their labels: what the expert adds",
+                "ratio",
+                None,
+                "dP of generated over dP of real frames, 1 is best; ",
+            ),
+            (
+                "blink_rate",
+                self.blinks,
+                self.blinks_real,
+                REAL,
+                "blinks/s",
+                None,
+                f"real clips {spread} (standard deviation between clips); ",
+            ),
+            (
+                "blink_rate_deviation",
+                self.deviation,
+                0.0,
+                "real clips, by definition",
+                "spreads",
+                None,
+                "difference to the real clips' mean in standard deviations between them: within ±1 "
+                "is within their spread; ",
+            ),
+            (
+                "face_found",
+                self.found,
+                self.found_real,
+                REAL,
+                "share",
+                True,
+                "frames in which the expert sees a face at all; ",
+            ),
+        )
+        return [
+            bootstrap.row(
+                metric=f"generated/{name}",
+                measured=measured,
+                control=control,
+                control_name=control_name,
+                split=split,
+                unit=unit,
+                higher_is_better=is_better,
+                note=note + REMEASURED,
+                keep_clips=measured is self.change,
+            )
+            for name, measured, control, control_name, unit, is_better, note in table
+            if measured is not self.deviation or not measured.compute().isnan()
+        ]
 
 
 def generated(
@@ -61,6 +164,9 @@ def generated(
     instrument: Instrument,
     clips: Sequence[EvaluationClip],
     videos: Sequence[Tensor],
+    events: EventSettings,
+    start_frames: int,
+    asked_distance: float | None,
     batch_size: int,
     bootstrap: Bootstrap,
     track: Callable[[Iterable], Iterable],
@@ -71,92 +177,59 @@ def generated(
         instrument: the measuring expert.
         clips: held-out clips: truth of the audio.
         videos: generated frames of each, uint8 `t c h w`.
+        events: what closed lips and blinks are.
+        start_frames: in which a video's head still comes from the source's pose.
+        asked_distance: of the head, that every video was asked for; None: unknown.
         batch_size: frames at once.
         bootstrap: how intervals are made.
         track: wraps the loop over clips.
     """
     own, shuffled = MouthAgreement(), MouthAgreement()
-    spread, spread_real = MeanOverClips(), MeanOverClips()
-    change, change_real = MeanOverClips(), MeanOverClips()
-    found, found_real = MeanOverClips(), MeanOverClips()
+    closures, natural = LipClosures(events=events), Naturalness(events=events)
+    obeyed = DefaultControls(distance=asked_distance)
     identity, identity_others = IdentitySimilarity(), IdentitySimilarity()
     sources = [measure(instrument, clip.source()[None], batch_size=1).identity[0] for clip in clips]
     for index, (clip, video) in enumerate(zip(track(clips), videos, strict=True)):
         seen = measure(instrument, video.float() / 255, batch_size=batch_size)
+        real = measure(instrument, clip.images(), batch_size=batch_size)
+        others = [clips[other] for other in unrelated(clips, index)]
         own.add(seen.mouth, clip)
         with shuffled.one_unit():
-            for other in unrelated(clips, index):
-                shuffled.add(seen.mouth, clips[other])
-        real = measure(instrument, clip.images(), batch_size=batch_size)
-        spread.update(seen.mouth[:, 0].std())
-        spread_real.update(real.mouth[:, 0].std())
-        change.update(mean_pose_change(seen.pose))
-        change_real.update(mean_pose_change(real.pose))
-        found.update((seen.presence > 0).double().mean())
-        found_real.update((real.presence > 0).double().mean())
+            for other in others:
+                shuffled.add(seen.mouth, other)
+        closures.add(seen.mouth[:, 0], real.mouth[:, 0], clip=clip, others=others)
+        natural.add(seen, real, clip)
+        obeyed.add(seen, real, skip=start_frames)
         identity.update(seen.identity, sources[index])
         with identity_others.one_unit():
             for other, stranger in enumerate(clips):
                 if stranger.speaker != clip.speaker:
                     identity_others.update(seen.identity, sources[other])
     split = clips[0].split
-    remeasured = "re-measured from the generated frames"
-    rows = (
-        *(
-            (name, metric, shuffled.metrics[name], SHUFFLED, "r", None, note)
-            for (name, metric), note in zip(
-                own.metrics.items(),
-                ("mean over clips; ", "pooled; ", "mean over clips; "),
-                strict=True,
-            )
-        ),
-        (
-            "mouth_opening_std",
-            spread,
-            spread_real,
-            "real clips",
-            "eye distances",
-            None,
-            "nearer to real is better; ",
-        ),
-        (
-            "pose_change",
-            change,
-            change_real,
-            "real clips",
-            "deg/frame",
-            None,
-            "the paper's dP, nearer to real is better; ",
-        ),
-        (
-            "face_found",
-            found,
-            found_real,
-            "real clips",
-            "share",
-            True,
-            "frames in which the expert sees a face at all; ",
-        ),
-        (
-            "identity_similarity",
-            identity,
-            identity_others if identity_others.statistics else None,
-            "another identity: all other people",
-            "cosine",
-            None,
-            "to the source picture; ",
-        ),
-    )
-    return [
+    rows = [
         bootstrap.row(
             metric=f"generated/{name}",
-            measured=measured,
-            control=control,
-            control_name=control_name,
+            measured=metric,
+            control=shuffled.metrics[name],
+            control_name=SHUFFLED,
             split=split,
-            unit=unit,
-            higher_is_better=is_better,
-            note=note + remeasured,
+            unit="r",
+            note=("pooled; " if name.endswith("_pooled") else "mean over clips; ") + REMEASURED,
         )
-        for name, measured, control, control_name, unit, is_better, note in rows
+        for name, metric in own.metrics.items()
     ]
+    rows += closures.rows(split=split, bootstrap=bootstrap)
+    rows += natural.rows(split=split, bootstrap=bootstrap)
+    rows += obeyed.rows(split=split, bootstrap=bootstrap)
+    rows.append(
+        bootstrap.row(
+            metric="generated/identity_similarity",
+            measured=identity,
+            control=identity_others if identity_others.statistics else None,
+            control_name="another identity: all other people",
+            split=split,
+            unit="cosine",
+            note="to the source picture; " + REMEASURED,
+        )
+    )
+    return rows

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from vasa.evaluation.clips import EvaluationClip
 from vasa.types import InputError
 
+SHUFFLED = "shuffled audio: every other clip's"
+"""The control of a video against what `unrelated` clips say."""
+
 
 def other_person(clips: Sequence[EvaluationClip], index: int) -> int:
     """The next clip in the circle that shows another person.

@@ -12,17 +12,20 @@ from torch import Tensor
 from vasa.data.schema import SAMPLES_PER_FRAME
 from vasa.evaluation.clips import EvaluationClip
 from vasa.evaluation.metrics.clip_metric import ClipMetric, MeanOverClips
+from vasa.evaluation.metrics.ratio import RatioOfSums
 from vasa.evaluation.metrics.sync import (
     SyncConfidence,
     SyncDistance,
     SyncOffsetAccuracy,
 )
-from vasa.evaluation.protocols.pairing import unrelated
+from vasa.evaluation.protocols.pairing import SHUFFLED, unrelated
 from vasa.evaluation.results import Bootstrap, ResultRow
 from vasa.models.sync_score import SyncResult, sync_result
 
-SHUFFLED = "shuffled audio: every other clip's"
 CHANCE = "chance"
+PAIRED = ("confidence", "distance")
+"""Rows that keep each clip's number, so that runs over the same clips can be compared clip by
+clip."""
 
 
 class SyncEmbedder(Protocol):
@@ -138,6 +141,7 @@ class SyncScores:
                 unit=unit,
                 higher_is_better=is_better,
                 note=note,
+                keep_clips=name in PAIRED,
             )
             for name, measured, control, control_name, unit, is_better, note in table
         ]
@@ -171,7 +175,9 @@ def sync(
     kinds = {"real": [clip.frames for clip in clips]}
     if videos is not None:
         kinds["generated"] = list(videos)
-    rows = []
+    rows: list[ResultRow] = []
+    split = clips[0].split
+    found: dict[str, SyncScores] = {}
     for kind, pictures in kinds.items():
         scores = SyncScores(shift_frames=shift_frames)
         for index, frames in enumerate(track(pictures)):
@@ -179,5 +185,28 @@ def sync(
             video = syncnet.embed_video(frames[None, :length].float() / 255)[0]
             others = [sounds[other] for other in unrelated(clips, index)]
             scores.add(video, sounds[index], others)
-        rows += scores.rows(kind=kind, split=clips[0].split, bootstrap=bootstrap)
+        rows += scores.rows(kind=kind, split=split, bootstrap=bootstrap)
+        found[kind] = scores
+    if "generated" in found:
+        rows.append(_ratio(found["generated"], found["real"], split=split, bootstrap=bootstrap))
     return rows
+
+
+def _ratio(scores: SyncScores, real: SyncScores, *, split: str, bootstrap: Bootstrap) -> ResultRow:
+    """S_C of generated over S_C of real clips; each clip's two scores are drawn together."""
+    ratio, shuffled = RatioOfSums(), RatioOfSums()
+    below = real.confidence.stacked()[:, 0]
+    for metric, above in ((ratio, scores.confidence), (shuffled, scores.confidence_shuffled)):
+        # Of shuffled audio a clip has many scores: their mean.
+        for top, bottom in zip(above.per_clip(), below, strict=True):
+            metric.update(top, bottom)
+    return bootstrap.row(
+        metric="generated/sync_ratio",
+        measured=ratio,
+        control=shuffled,
+        control_name=SHUFFLED,
+        split=split,
+        unit="ratio",
+        note="S_C of generated over S_C of real clips by this SyncNet, 1 is real; above it lips "
+        "follow the sound more closely than people's do",
+    )

@@ -17,6 +17,12 @@ SHEETS = {
     "8_frontalisation": "Held-out people turned to fixed angles, with their own dynamics; place "
     "and size are the mean over the people.",
     "9_warp_field": "The driver's non-rigid warp of held-out people: see the samples of stage 1.",
+    "10_controls": "Asked for and seen: means over sources with 95% intervals, with the control's "
+    "own guidance and without.",
+    "11_control_pictures": "One picture in each asked value, a control a row, two people: the same "
+    "sentence, the same noise and the same moment but for a blink.",
+    "12_diversity": "How far samples of one audio differ, over their variance in time. The dashed "
+    "line is where two samples have no more in common than two instants.",
 }
 
 # In the order of the page; other names come after these, without a caption.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vasa.evaluation.report.controls import asked_markdown
 from vasa.evaluation.report.leakage import matrix_markdown
 from vasa.evaluation.report.tables import grouped, markdown_table
 from vasa.evaluation.results import ResultRow
@@ -43,6 +44,10 @@ def markdown_page(
         lines += ["`value (control)`; * is the error of a change that should arrive."]
         if leakage_picture is not None:
             lines += ["", f"![Leakage matrices]({leakage_picture.as_posix()})"]
+        lines += found
+    if found := asked_markdown(rows):
+        lines += ["", "## Controls, value by value", ""]
+        lines += ["What the frames show where the value was asked (and where the others were)."]
         lines += found
     lines += ["", "## What was run", ""]
     if facts["runs"]:

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from vasa.evaluation.report import captions
+from vasa.evaluation.report.controls import asked_facts
 from vasa.evaluation.report.curves import curves_svg
 from vasa.evaluation.report.leakage import PICTURE, matrix_facts
 from vasa.evaluation.report.markdown import markdown_page
@@ -90,8 +92,14 @@ def _figures(folder: Path, suffix: str) -> list[Figure]:
         Figure(
             title=path.stem, caption=captions.SHEETS.get(path.stem, path.stem), uri=data_uri(path)
         )
-        for path in sorted(folder.glob(f"*.{suffix}"))
+        for path in sorted(folder.glob(f"*.{suffix}"), key=_place)
     ]
+
+
+def _place(path: Path) -> tuple[int, str]:
+    """Files are numbered: 2 comes before 10."""
+    number = path.stem.split("_")[0]
+    return int(number) if number.isdigit() else sys.maxsize, path.stem
 
 
 def _evaluation_facts(rows: Sequence[ResultRow], results: Path) -> dict[str, Any]:
@@ -122,6 +130,7 @@ def page_facts(
             for title, text, group in grouped(rows)
         ],
         "matrices": matrix_facts(rows),
+        "asked": asked_facts(rows),
         "videos": _figures(results.parent / "eval" / "videos", "mp4"),
         "sheets": _figures(results.parent / "eval" / "sheets", "png"),
         "runs": [_run_facts(run) for run in runs],

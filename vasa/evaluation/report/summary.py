@@ -36,7 +36,9 @@ def caveats(rows: Sequence[ResultRow]) -> list[str]:
     weak = [
         f"{row.metric} {cells(row).value}"
         for row in rows
-        if row.metric.startswith("expert/") and row.unit == "r" and not row.value >= 0.8
+        if row.metric.startswith(("expert/", "control/expert_"))
+        and row.unit == "r"
+        and not row.value >= 0.8
     ]
     if weak:
         found.append(

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vasa.evaluation.report.leakage import is_cell
+from vasa.evaluation.report.controls import is_asked_row
+from vasa.evaluation.report.leakage import is_cell as is_leakage_cell
 from vasa.evaluation.results import ResultRow
 
 GROUPS: tuple[tuple[str, str, str], ...] = (
@@ -48,6 +49,19 @@ GROUPS: tuple[tuple[str, str, str], ...] = (
         "generator: the mouth is measured again in its frames.",
     ),
     (
+        "control",
+        "Controls",
+        "Gaze, head distance and emotion swept over their range: what the frames show against what "
+        "was asked, with the control's own guidance and without. Rows with expert_ say what the "
+        "measuring experts make of real frames.",
+    ),
+    (
+        "diversity",
+        "Diversity",
+        "Several samples of one audio: variance between them over variance over time. Lips should "
+        "agree, head, gaze, blinks and brows may differ.",
+    ),
+    (
         "sync",
         "Lip sync (own SyncNet)",
         "Distance of lips and sound over time shifts. The scorer is the project's own small "
@@ -73,6 +87,14 @@ HEADLINES: dict[str, str] = {
     "disentanglement/gaze_correlation": "Independent states: gaze",
     "disentanglement/leakage_mean": "Mean leakage",
     "generated/mouth_correlation": "Talking video: mouth with audio",
+    "generated/closure_rate": "… lips closed at p, b, m",
+    "generated/pose_variation_ratio": "Head motion over real",
+    "generated/sync_ratio": "SyncNet confidence over real",
+    "control/gaze_correlation": "Gaze obeys",
+    "control/distance_correlation": "Head distance obeys",
+    "control/emotion_correlation": "Emotion obeys",
+    "diversity/lips_share": "Lips differ between samples",
+    "diversity/head_share": "Heads differ between samples",
     "sync/real_offset_accuracy": "SyncNet finds the true offset",
     "sync/generated_confidence": "SyncNet confidence, generated",
 }
@@ -136,10 +158,15 @@ def cells(row: ResultRow) -> RowCells:
     )
 
 
+def is_cell(row: ResultRow) -> bool:
+    """Whether a row stands in a table of its own rather than in a list."""
+    return is_leakage_cell(row) or is_asked_row(row)
+
+
 def grouped(rows: Sequence[ResultRow]) -> list[tuple[str, str, list[ResultRow]]]:
     """Title, explanation and rows of each group that has rows; the unknown come last.
 
-    Cells of matrices are left to `matrix_facts`.
+    Cells are left to `matrix_facts` and `asked_facts`.
     """
     rows = [row for row in rows if not is_cell(row)]
     found = [

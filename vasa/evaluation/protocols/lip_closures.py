@@ -1,0 +1,101 @@
+"""Are the lips of generated frames closed where their audio says p, b or m?"""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from vasa.evaluation.clips import EvaluationClip
+from vasa.evaluation.measuring import REMEASURED
+from vasa.evaluation.metrics.closure import closures_made
+from vasa.evaluation.metrics.ratio import RatioOfSums
+from vasa.evaluation.protocols.pairing import SHUFFLED
+from vasa.evaluation.results import Bootstrap, ResultRow
+from vasa.evaluation.settings import EventSettings
+
+
+class _Rate(RatioOfSums):
+    higher_is_better = True
+
+
+class LipClosures:
+    """Closures made by generated videos and, by the same detector, by real clips.
+
+    Speaking mouths are shut every so often, and within ±2 frames of any instant more often still;
+    what shuffled audio scores is what chance gives.
+
+    Args:
+        events: what a closure is.
+    """
+
+    def __init__(self, *, events: EventSettings) -> None:
+        self.events = events
+        self.own, self.shuffled = _Rate(), _Rate()
+        self.real, self.real_shuffled = _Rate(), _Rate()
+
+    def add(
+        self,
+        seen: Tensor,
+        real: Tensor,
+        *,
+        clip: EvaluationClip,
+        others: Sequence[EvaluationClip],
+    ) -> None:
+        """Adds re-measured openings `t` of a video and of its real clip.
+
+        Args:
+            seen: of the generated frames.
+            real: of the real frames.
+            clip: whose audio it is; without phonemes nothing is added.
+            others: whose audio it is not.
+        """
+        if clip.phoneme is None:
+            return
+        self._count(self.own, seen, clip)
+        self._count(self.real, real, clip)
+        with self.shuffled.one_unit(), self.real_shuffled.one_unit():
+            for other in others:
+                self._count(self.shuffled, seen, other)
+                self._count(self.real_shuffled, real, other)
+
+    def _count(self, metric: RatioOfSums, opening: Tensor, said: EvaluationClip) -> None:
+        if said.phoneme is None:
+            return
+        made = closures_made(
+            opening,
+            said.phoneme,
+            share=self.events.closure_share,
+            tolerance_frames=self.events.closure_tolerance_frames,
+        )
+        metric.update(made.hits, made.total)
+
+    def rows(self, *, split: str, bootstrap: Bootstrap) -> list[ResultRow]:
+        """Rows `generated/closure_rate` and of the real clips; none where nothing was closed."""
+        metrics = (self.own, self.shuffled)
+        if not all(m.statistics and m.stacked()[:, 1].sum() > 0 for m in metrics):
+            return []
+        events = self.events
+        rule = (
+            f"share of p, b and m with an opening under {events.closure_share:g} of the video's "
+            f"90th percentile within ±{events.closure_tolerance_frames} frames; "
+        )
+        table = (
+            ("closure_rate", self.own, self.shuffled, rule + REMEASURED),
+            (
+                "real_closure_rate",
+                self.real,
+                self.real_shuffled,
+                rule + "on the real frames: what the measuring expert can see at all",
+            ),
+        )
+        return [
+            bootstrap.row(
+                metric=f"generated/{name}",
+                measured=measured,
+                control=control,
+                control_name=SHUFFLED,
+                split=split,
+                unit="share",
+                note=note,
+            )
+            for name, measured, control, note in table
+        ]
