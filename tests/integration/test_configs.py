@@ -22,7 +22,10 @@ from vasa.types import InputError
 
 CONF = Path(conf_dir())
 # The group that each folder of conf/ is tested as; `covers everything` keeps this whole.
-GROUPS = ("audio_encoder", "evaluation", "experiment", "logger", "model", "protocol", "trainer")
+GROUPS = (
+    *("audio_encoder", "evaluation", "experiment", "hydra/launcher"),
+    *("logger", "model", "protocol", "trainer"),
+)
 # What an experiment leaves to the user: a folder with the saved network of this configuration.
 SAVED_INPUTS = {
     "expert": ("experiment/expert/loss", "module.model"),

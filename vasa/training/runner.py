@@ -91,7 +91,7 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         ]
         trainer.callbacks.extend(around)  # type: ignore[attr-defined]
         begun = folder.checkpoint.is_file()
-        with _other_processes(trainer):
+        with _other_processes(trainer), _warned_by_the_queue():
             trainer.fit(
                 module,
                 datamodule=data,
@@ -154,6 +154,21 @@ def _other_processes(trainer: lightning.Trainer) -> Iterator[None]:
         if (launcher := trainer.strategy.launcher) is not None and trainer.world_size > 1:
             launcher.kill(signal.SIGKILL)  # waiting for this process, they hear no gentler one
         raise
+
+
+@contextmanager
+def _warned_by_the_queue() -> Iterator[None]:
+    """SIGUSR1, which SLURM can send before a time limit, asks for the same as SIGTERM.
+
+    Lightning would take it in a SLURM job: save a checkpoint of its own into the working folder,
+    requeue the job, train on, and begin any later run in that folder from that checkpoint. It
+    keeps out where a handler is set.
+    """
+    before = signal.signal(signal.SIGUSR1, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before or signal.SIG_DFL)
 
 
 def _report_once(text: str) -> None:
