@@ -54,13 +54,37 @@ COLUMNS = {
     "disentanglement/identity_similarity": "identity",
 }
 
+SEEDS = (0, 1, 2)
+KEPT = (*ASKED, *BESIDE, "disentanglement/leakage/")
+"""Rows for results.jsonl; the cells of each code's own leakage stay in the run's folder."""
+
 Row = dict[str, Any]
 
 
-def rows_of(run: Path) -> list[Row]:
-    """The rows that `vasa evaluate` left in a stage-1 run."""
-    lines = (run / "disentanglement" / "results.jsonl").read_text().splitlines()
-    return [{**json.loads(line), "device": "cpu"} for line in lines]
+def rows_of(folder: Path, *, run: Path) -> list[Row]:
+    """The rows that `vasa evaluate` left in a stage-1 run, with RUN for where all of it lay."""
+    text = (folder / "disentanglement" / "results.jsonl").read_text()
+    lines = text.replace(str(run), "RUN").splitlines()
+    rows = [{**json.loads(line), "device": "cpu"} for line in lines]
+    return [row for row in rows if row["metric"].startswith(KEPT) or row["metric"] in COLUMNS]
+
+
+def ablated(run: Path, variant: str, seed: int) -> Path:
+    """A run of the ablation."""
+    return run / "ablation" / f"{variant}-seed{seed}"
+
+
+def complete_seeds(run: Path) -> list[int]:
+    """Seeds that every variant was trained and scored with."""
+    results = "disentanglement/results.jsonl"
+    seeds = [
+        seed
+        for seed in SEEDS
+        if all((ablated(run, variant, seed) / results).is_file() for variant in VARIANTS)
+    ]
+    if not seeds:
+        sys.exit(f"expected a seed with all variants scored in {run}/ablation, found none")
+    return seeds
 
 
 def recipe_table(rows: dict[str, Row]) -> str:
@@ -113,17 +137,17 @@ def ablation_table(found: dict[str, list[dict[str, Row]]]) -> str:
 
 def main(run: Path, experiment: Path) -> None:
     """Write results.jsonl and both tables."""
-    recipe = rows_of(run / "stage1")
+    recipe = rows_of(run / "stage1", run=run)
     found: dict[str, list[dict[str, Row]]] = {}
     records = list(recipe)
+    seeds = complete_seeds(run)
     for variant in VARIANTS:
-        folders = sorted((run / "ablation").glob(f"{variant}-seed*"))
-        if not folders:
-            sys.exit(f"expected runs at {run}/ablation/{variant}-seed*, found none; run run.sh")
         found[variant] = []
-        for folder in folders:
-            seed = int(folder.name.rpartition("seed")[2])
-            rows = [{**row, "variant": variant, "training_seed": seed} for row in rows_of(folder)]
+        for seed in seeds:
+            rows = [
+                {**row, "variant": variant, "training_seed": seed}
+                for row in rows_of(ablated(run, variant, seed), run=run)
+            ]
             records += rows
             found[variant].append({row["metric"]: row for row in rows})
     lines = [json.dumps(record) for record in records]

@@ -188,7 +188,11 @@ class VideoWriter:
         """
         assert self._container is not None, "the writer is used as a context"
         if self._pictures is None:
-            options = {"crf": str(self._crf), "preset": "medium"}
+            options = {
+                "crf": str(self._crf),
+                "preset": "medium",
+                "x264-params": _SAME_BYTES,
+            }
             self._pictures = _add_pictures(self._container, frames, options)
             if self._sound is not None:
                 self._encoder = _SoundEncoder(self._container, self._sound)

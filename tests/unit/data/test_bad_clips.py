@@ -19,13 +19,13 @@ from vasa.training.runner import train
 from vasa.types import InputError
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "training")]
-from small_faces import write_small_faces  # noqa: E402
+from five_people import write_five_people  # noqa: E402
 from small_motion import small_config, write_small_motion  # noqa: E402
 
 
 @pytest.fixture
 def faces(tmp_path) -> Path:
-    return write_small_faces(tmp_path / "faces")
+    return write_five_people(tmp_path / "faces")
 
 
 def overwrite(root: Path, row, *, at: int, data: bytes) -> None:

@@ -21,7 +21,7 @@ pytest.importorskip("aiohttp", reason="needs the extra `remote`")
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "training")]
 from fault_server import s3_server, web_server  # noqa: E402
-from small_faces import write_small_faces  # noqa: E402
+from five_people import write_five_people  # noqa: E402
 from small_motion import write_small_motion  # noqa: E402
 
 QUICK = Patience(attempts=4, first_wait_s=0.01, timeout_s=0.5)
@@ -31,7 +31,7 @@ SECOND = "train/000001.tar"
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("sets")
-    write_small_faces(root / "faces")
+    write_five_people(root / "faces")
     write_small_motion(root / "motion")
     return root
 

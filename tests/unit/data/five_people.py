@@ -34,7 +34,7 @@ def small_clip(key: str, *, split: str, num_frames: int = 13) -> FaceClip:
     )
 
 
-def write_small_faces(root: Path, *, num_clips: int = 10, clips_per_shard: int = 4) -> Path:
+def write_five_people(root: Path, *, num_clips: int = 10, clips_per_shard: int = 4) -> Path:
     """Clips p0/v/0, p1/v/1, ... of five people in train, two clips of another in val."""
     with FaceShardWriter(root, clips_per_shard=clips_per_shard, prep_version="1") as writer:
         for number in range(num_clips):
