@@ -74,16 +74,12 @@ def ablated(run: Path, variant: str, seed: int) -> Path:
     return run / "ablation" / f"{variant}-seed{seed}"
 
 
-def complete_seeds(run: Path) -> list[int]:
-    """Seeds that every variant was trained and scored with."""
+def scored_seeds(run: Path, variant: str) -> list[int]:
+    """Seeds that a variant was trained and scored with."""
     results = "disentanglement/results.jsonl"
-    seeds = [
-        seed
-        for seed in SEEDS
-        if all((ablated(run, variant, seed) / results).is_file() for variant in VARIANTS)
-    ]
+    seeds = [seed for seed in SEEDS if (ablated(run, variant, seed) / results).is_file()]
     if not seeds:
-        sys.exit(f"expected a seed with all variants scored in {run}/ablation, found none")
+        sys.exit(f"expected {ablated(run, variant, 0)}/{results}, found none; run run.sh")
     return seeds
 
 
@@ -110,26 +106,26 @@ def recipe_table(rows: dict[str, Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def ablation_table(found: dict[str, list[dict[str, Row]]]) -> str:
+def ablation_table(found: dict[str, dict[int, dict[str, Row]]]) -> str:
     """Mean and standard deviation over seeds; each seed's difference to both losses."""
-    seeds = len(found["both"])
     lines = [
-        f"Mean ± standard deviation over {seeds} seeds; in brackets, in how many of them the value "
-        "is above that of both losses of the same seed:",
+        "Mean ± standard deviation over seeds; in brackets, in how many of the seeds that both "
+        "losses were trained with too the value is above theirs:",
         "",
-        "| | " + " | ".join(COLUMNS.values()) + " |",
-        "| --- " * (len(COLUMNS) + 1) + "|",
+        "| | seeds | " + " | ".join(COLUMNS.values()) + " |",
+        "| --- " * (len(COLUMNS) + 2) + "|",
     ]
     for variant, label in VARIANTS.items():
-        cells = []
+        cells = [", ".join(str(seed) for seed in found[variant])]
         for metric in COLUMNS:
-            values = [rows[metric]["value"] for rows in found[variant]]
-            spread = statistics.stdev(values) if len(values) > 1 else float("nan")
-            cell = f"{statistics.mean(values):.3f} ± {spread:.3f}"
+            values = {seed: rows[metric]["value"] for seed, rows in found[variant].items()}
+            cell = f"{statistics.mean(values.values()):.3f}"
+            if len(values) > 1:
+                cell += f" ± {statistics.stdev(values.values()):.3f}"
             if variant != "both":
-                pairs = zip(values, found["both"], strict=True)
-                above = sum(value > rows[metric]["value"] for value, rows in pairs)
-                cell += f" ({above}/{seeds})"
+                shared = [seed for seed in values if seed in found["both"]]
+                above = sum(values[seed] > found["both"][seed][metric]["value"] for seed in shared)
+                cell += f" ({above}/{len(shared)})"
             cells.append(cell)
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
@@ -138,18 +134,17 @@ def ablation_table(found: dict[str, list[dict[str, Row]]]) -> str:
 def main(run: Path, experiment: Path) -> None:
     """Write results.jsonl and both tables."""
     recipe = rows_of(run / "stage1", run=run)
-    found: dict[str, list[dict[str, Row]]] = {}
+    found: dict[str, dict[int, dict[str, Row]]] = {}
     records = list(recipe)
-    seeds = complete_seeds(run)
     for variant in VARIANTS:
-        found[variant] = []
-        for seed in seeds:
+        found[variant] = {}
+        for seed in scored_seeds(run, variant):
             rows = [
                 {**row, "variant": variant, "training_seed": seed}
                 for row in rows_of(ablated(run, variant, seed), run=run)
             ]
             records += rows
-            found[variant].append({row["metric"]: row for row in rows})
+            found[variant][seed] = {row["metric"]: row for row in rows}
     lines = [json.dumps(record) for record in records]
     (experiment / "results.jsonl").write_text("\n".join(lines) + "\n")
     readme = experiment / "README.md"
