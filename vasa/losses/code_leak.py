@@ -90,7 +90,7 @@ class CodeLeak(nn.Module):
             spread = self.angles.std(0).clamp(min=1e-3)
             z, s = self.codes - mean, (self.angles - middle) / spread
             noise = self.sigma**2 * torch.eye(z.shape[1], device=z.device)
-            inverse: Tensor = torch.linalg.inv(z.T @ z / len(z) + noise)
+            inverse = torch.inverse(z.T @ z / len(z) + noise)
             probe = inverse @ (z.T @ s / len(z))
         centred = code - mean
         first, second = centred.chunk(2)
