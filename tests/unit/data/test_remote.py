@@ -24,7 +24,7 @@ from fault_server import s3_server, web_server  # noqa: E402
 from five_people import write_five_people  # noqa: E402
 from small_motion import write_small_motion  # noqa: E402
 
-QUICK = Patience(attempts=4, first_wait_s=0.01, timeout_s=0.5)
+QUICK = Patience(attempts=4, first_wait_s=0.01, timeout_s=3.0)
 SECOND = "train/000001.tar"
 
 
