@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-SLOW_S = 1.5
+SLOW_S = 6.0
 
 
 class Faults:
