@@ -5,8 +5,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from data_prep.container import ClipFacts, check_file, probe
 from data_prep.crop import SteadyCrop, crop_frames
-from data_prep.decode import ClipFacts, check_file, probe, read_sound, stream_frames
+from data_prep.decode import stream_frames
+from data_prep.decode_sound import read_sound
 from data_prep.drops import Dropped, Reason
 from data_prep.experts import PrepExperts
 from data_prep.labels import carried_into_crop, face_labels, label_controls, label_measures

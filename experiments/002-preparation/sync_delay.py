@@ -32,7 +32,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from data_prep.decode import read_sound, stream_frames
+from data_prep.decode import stream_frames
+from data_prep.decode_sound import read_sound
 from data_prep.drops import Dropped
 from data_prep.layouts import folder
 from vasa.data.schema import SAMPLES_PER_FRAME

@@ -15,14 +15,10 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "integration"))
 
 from awkward_files import woven, write_movie  # noqa: E402  # pyright: ignore
 
-from data_prep import decode  # noqa: E402
-from data_prep.decode import (  # noqa: E402
-    check_file,
-    nearest_in_time,
-    probe,
-    read_sound,
-    stream_frames,
-)
+from data_prep import container, decode  # noqa: E402
+from data_prep.container import check_file, probe  # noqa: E402
+from data_prep.decode import nearest_in_time, stream_frames  # noqa: E402
+from data_prep.decode_sound import read_sound  # noqa: E402
 from data_prep.drops import Dropped, Reason  # noqa: E402
 from data_prep.layouts import folder  # noqa: E402
 
@@ -379,7 +375,7 @@ def test_no_permission_is_unreadable(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(decode.av, "open", refuse)
+    monkeypatch.setattr(container.av, "open", refuse)
     with pytest.raises(Dropped) as caught:
         probe(path)
     assert caught.value.reason == Reason.UNREADABLE

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data_prep.decode import read_sound, stream_frames
+from data_prep.decode import stream_frames
+from data_prep.decode_sound import read_sound
 from vasa.data.schema import SAMPLES_PER_FRAME, FaceClip, FaceLabels
 from vasa.data.shards import FaceShardWriter
 from vasa.data.video import write_video
