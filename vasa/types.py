@@ -46,6 +46,7 @@ class FaceMeasurements:
         presence: logit, above 0 where there is a face, `b`.
         landmarks: iBUG-68 points in pixels of the picture (edge coordinates), `b 68 2`; None where
             an expert finds none.
+        emotion: weights of the eight emotions, `b 8`; None where an expert reads none.
     """
 
     identity: Tensor
@@ -55,3 +56,4 @@ class FaceMeasurements:
     blink: Tensor
     presence: Tensor
     landmarks: Tensor | None = None
+    emotion: Tensor | None = None

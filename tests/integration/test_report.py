@@ -261,7 +261,6 @@ def test_controls_and_diversity_from_generator_to_report(micro, tmp_path, capsys
             "emotions": ["neutral", "happy"],
             "emotion_weight": 0.8,
             "guidance": [1.0, 0.0],
-            "emotion_train_clips": 4,
         },
         "diversity": {"num_clips": 2, "num_samples": 2},
         "criteria": [],

@@ -51,6 +51,7 @@ class RandomFaces(StepDataModule):
             "mouth": uniform(2, most=0.3).abs(),
             "gaze": uniform(2, most=0.3),
             "blink": uniform(most=1.0).abs(),
+            "emotion": uniform(8, most=1.0).abs().softmax(dim=-1),
             "valid": torch.ones(shape, dtype=torch.bool),
             "speaker": torch.arange(batch_size),
         }

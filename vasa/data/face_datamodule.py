@@ -17,7 +17,7 @@ from vasa.data.schema import FaceLabels
 from vasa.data.step_datamodule import Batch, StepDataModule
 from vasa.types import InputError
 
-_FRAME_LABELS = ("landmarks", "pose", "mouth", "gaze", "blink", "valid")
+_FRAME_LABELS = ("landmarks", "pose", "mouth", "gaze", "blink", "emotion", "valid")
 
 
 class FaceDataModule(StepDataModule):

@@ -66,8 +66,6 @@ class ControlSettings:
         emotions: by name.
         emotion_weight: of the emotion asked for; the rest is neutral.
         guidance: lambdas of the control asked for; the first is that of the plain rows.
-        emotion_train_clips: training clips of a synthetic set that emotion is learned to be read
-            on; real ones are read by the frozen expert.
     """
 
     num_clips: int
@@ -77,7 +75,6 @@ class ControlSettings:
     emotions: list[str]
     emotion_weight: float
     guidance: list[float]
-    emotion_train_clips: int
 
 
 @dataclass(kw_only=True)

@@ -23,7 +23,7 @@ from vasa.evaluation.counterfactuals import (
     to_counterfactuals,
 )
 from vasa.evaluation.devices import AutoencoderOn, InstrumentOn, SyncNetOn
-from vasa.evaluation.emotion_reader import EmotionReader, ExpertEmotion, fit_emotion
+from vasa.evaluation.emotion_reader import EmotionReader, ExpertEmotion, MeasuredEmotion
 from vasa.evaluation.measuring import Instrument, PerceptualScale
 from vasa.evaluation.protocols.pairing import unrelated
 from vasa.evaluation.protocols.probes import random_twin
@@ -166,11 +166,8 @@ class Workbench:
 
         A set without a val split gives every fourth of its training people for that.
         """
-        return self._training_clips(self.settings.probe_train_clips)
-
-    def _training_clips(self, num_clips: int) -> tuple[list[EvaluationClip], list[EvaluationClip]]:
         splits = set(read_index(self.inputs.data)["split"])
-        train = self._load("train", num_clips)
+        train = self._load("train", self.settings.probe_train_clips)
         if "val" in splits:
             return train, self._load("val", self.settings.probe_val_clips)
         held_back = set(sorted({clip.speaker for clip in train})[::4])
@@ -262,20 +259,11 @@ class Workbench:
     @cached_property
     def emotion_reader(self) -> EmotionReader | None:
         """Who reads emotion off frames; None where it is not asked for."""
-        controls = self.settings.controls
-        if not controls.emotions:
+        if not self.settings.controls.emotions:
             return None
         if self.pretrained is not None:
             return ExpertEmotion(self.pretrained, device=self.device)
-        train, val = self._training_clips(controls.emotion_train_clips)
-        return fit_emotion(
-            instrument=self.instrument,
-            train_clips=train,
-            val_clips=val,
-            frame_stride=self.settings.probe_frame_stride,
-            batch_size=self.settings.batch_size,
-            track=self.track,
-        )
+        return MeasuredEmotion()
 
     @cached_property
     def asked(self) -> list[Asked]:

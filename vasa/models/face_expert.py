@@ -1,11 +1,12 @@
 """FaceExpert: the offline twin of the frozen face experts, trained on the project's own labels.
 
-One small network reads identity, pose, mouth, gaze and blink off a face crop and says whether a
-face is there at all. It stands in for the experts of VASA-1 sec. 3.1 and MegaPortraits sec. 3.1
-(face recognition, head pose, gaze, perceptual features) where their weights cannot be had.
+One small network reads identity, pose, mouth, gaze, blink and emotion off a face crop and says
+whether a face is there at all. It stands in for the experts of VASA-1 sec. 3.1 and MegaPortraits
+sec. 3.1 (face recognition, head pose, gaze, emotion, perceptual features) where their weights
+cannot be had.
 
 A mouth is some ten pixels wide in a 64 px crop, so the network looks twice: a trunk sees the whole
-picture and finds the landmarks, then glimpses at the mouth and both eyes, cut out upright and
+picture and finds the landmarks, then glimpses at mouth, eyes and brows, cut out upright and
 enlarged around those landmarks, correct what the trunk says (hard attention in the manner of
 spatial transformers, Jaderberg et al. 2015).
 
@@ -21,8 +22,8 @@ from torch.nn import functional
 
 from vasa.types import FaceMeasurements
 
-TARGET_SIZES = (6, 2, 2, 1)
-"""Numbers of pose, mouth, gaze and blink."""
+TARGET_SIZES = (6, 2, 2, 1, 8)
+"""Numbers of pose, mouth, gaze, blink and emotion."""
 NUM_TARGETS = sum(TARGET_SIZES)
 NUM_LANDMARKS = 68
 EYES = (slice(36, 42), slice(42, 48))
@@ -37,7 +38,7 @@ class FaceExpertOutput:
 
     Attributes:
         identity: L2-normalised embedding, `b e`.
-        targets: pose, mouth, gaze, blink in units of their statistics, `b 11`.
+        targets: pose, mouth, gaze, blink, emotion in units of their statistics, `b 19`.
         landmarks: iBUG-68 points in units of half the picture, -1 to 1, `b 68 2`.
         presence: logit of a face being there, `b`.
     """
@@ -177,7 +178,7 @@ class FaceExpert(nn.Module):
         groups: groups of every GroupNorm; divides each width.
         landmark_channels: channels of the map that landmarks are found in.
         glimpse_widths: channels of the close looks at mouth and eyes.
-        glimpse_px: width of a close look; half as high for the eyes, three quarters for the mouth.
+        glimpse_px: width of a close look; half as high for the eyes, three quarters otherwise.
     """
 
     target_mean: Tensor
@@ -214,13 +215,14 @@ class FaceExpert(nn.Module):
         self.identity_head = nn.Linear(hidden, identity_dim)
         self.mouth_size = (glimpse_px * 3 // 4, glimpse_px)
         self.eye_size = (glimpse_px // 2, glimpse_px)
+        self.brow_size = self.mouth_size
         self.mouth_glimpse = _Glimpse(
             in_channels=3,
             size=self.mouth_size,
             widths=glimpse_widths,
             context=hidden,
             hidden=hidden // 2,
-            num_outputs=2,
+            num_outputs=2 + 8,
             groups=groups,
         )
         self.eye_glimpse = _Glimpse(
@@ -232,11 +234,20 @@ class FaceExpert(nn.Module):
             num_outputs=3,
             groups=groups,
         )
+        self.brow_glimpse = _Glimpse(
+            in_channels=3,
+            size=self.brow_size,
+            widths=glimpse_widths,
+            context=hidden,
+            hidden=hidden // 2,
+            num_outputs=8,
+            groups=groups,
+        )
         self.register_buffer("target_mean", torch.zeros(NUM_TARGETS))
         self.register_buffer("target_std", torch.ones(NUM_TARGETS))
 
     def set_statistics(self, *, mean: Tensor, std: Tensor) -> None:
-        """Keep the training labels' mean and standard deviation, `11` each, with the weights."""
+        """Keep the training labels' mean and standard deviation, `19` each, with the weights."""
         self.target_mean.copy_(mean)
         self.target_std.copy_(std)
 
@@ -272,7 +283,7 @@ class FaceExpert(nn.Module):
         )
 
     def _look_closer(self, image: Tensor, landmarks: Tensor, hidden: Tensor) -> Tensor:
-        """Corrections of mouth, gaze and blink, `b 5`, from patches around the landmarks."""
+        """Corrections of all but the pose, `b 13`, from patches around the landmarks."""
         eyes = [landmarks[:, eye].mean(dim=1) for eye in EYES]
         across = eyes[1] - eyes[0]
         mouth = cut_out(
@@ -285,15 +296,23 @@ class FaceExpert(nn.Module):
         patches = [
             cut_out(image, centre=eye, across=across, size=self.eye_size, reach=0.4) for eye in eyes
         ]
-        return torch.cat(
-            (self.mouth_glimpse(mouth, hidden), self.eye_glimpse(torch.cat(patches, 1), hidden)), 1
+        brows = cut_out(
+            image,
+            centre=(eyes[0] + eyes[1]) / 2,
+            across=across,
+            size=self.brow_size,
+            reach=0.9,
         )
+        of_mouth, emotion = self.mouth_glimpse(mouth, hidden).split((2, 8), dim=1)
+        of_eyes = self.eye_glimpse(torch.cat(patches, 1), hidden)
+        emotion = emotion + self.brow_glimpse(brows, hidden)
+        return torch.cat((of_mouth, of_eyes, emotion), dim=1)
 
     def forward(self, image: Tensor) -> FaceMeasurements:
         """Measure pictures; `image` RGB in [0, 1], `b 3 h w`."""
         output = self.heads(image)
         targets = output.targets * self.target_std + self.target_mean
-        pose, mouth, gaze, blink = targets.split(TARGET_SIZES, dim=-1)
+        pose, mouth, gaze, blink, emotion = targets.split(TARGET_SIZES, dim=-1)
         height, width = image.shape[-2:]
         x, y = ((output.landmarks + 1) / 2).unbind(dim=-1)
         return FaceMeasurements(
@@ -302,6 +321,7 @@ class FaceExpert(nn.Module):
             mouth=mouth,
             gaze=gaze,
             blink=blink[:, 0],
+            emotion=emotion,
             presence=output.presence,
             landmarks=torch.stack((x * width, y * height), dim=-1),
         )

@@ -29,7 +29,7 @@ class FaceExpertModule(lightning.LightningModule):
         lr: peak learning rate.
         weight_decay: AdamW's.
         warmup_steps: until the peak.
-        target_weight: of pose, mouth, gaze and blink.
+        target_weight: of pose, mouth, gaze, blink and emotion.
         landmark_weight: of the landmarks, an auxiliary task.
         identity_weight: of the classification over training speakers.
         identity_scale: s of the cosine classifier.
@@ -176,9 +176,10 @@ class FaceExpertModule(lightning.LightningModule):
         """Measurements of held-out people against their labels.
 
         Returns:
-            val/<name>: r of mouth opening and width, gaze, blink (pooled over frames); mean
-            absolute error of pose angles in degrees; AUC of same/other person; share of faces and
-            of pictures without a face told rightly. Empty where no split is held out.
+            val/<name>: r of mouth opening and width, gaze, blink (pooled over frames) and emotion
+            (mean of those that the labels show); mean absolute error of pose angles in degrees; AUC
+            of same/other person; share of faces and of pictures without a face told rightly. Empty
+            where no split is held out.
         """
         self.model.eval()
         found, truth, identity, speaker, rightly = [], [], [], [], []
@@ -186,9 +187,10 @@ class FaceExpertModule(lightning.LightningModule):
             batch = {key: value.to(self.device) for key, value in _flat(batch).items()}
             valid = batch["valid"]
             measured = self.model(batch["image"])
+            assert measured.emotion is not None
             blink = measured.blink[:, None]
-            together = (measured.pose, measured.mouth, measured.gaze, blink)
-            found.append(torch.cat(together, dim=1)[valid])
+            face = (measured.mouth, measured.gaze, blink, measured.emotion)
+            found.append(torch.cat((measured.pose, *face), dim=1)[valid])
             truth.append(_targets(batch)[valid])
             identity.append(measured.identity)
             speaker.append(batch["speaker"])
@@ -205,6 +207,10 @@ class FaceExpertModule(lightning.LightningModule):
             f"val/{name}_r": _correlation(x[:, 6 + index], y[:, 6 + index])
             for index, name in enumerate(names)
         }
+        shown = [index for index in range(11, 19) if y[:, index].std() > 0]
+        if shown:
+            emotions = [_correlation(x[:, index], y[:, index]) for index in shown]
+            values["val/emotion_r"] = torch.stack(emotions).mean()
         values["val/pose_error_deg"] = angle_error
         values["val/identity_auc"] = identity_auc(torch.cat(identity), torch.cat(speaker))
         values["val/presence_accuracy"] = torch.cat(rightly).float().mean()
@@ -232,9 +238,9 @@ def _flat(batch: Batch) -> Batch:
 
 
 def _targets(batch: Batch) -> Tensor:
-    """Pose, mouth, gaze, blink, `b 11`."""
+    """Pose, mouth, gaze, blink, emotion, `b 19`."""
     parts = (batch["pose"], batch["mouth"], batch["gaze"], batch["blink"][:, None])
-    return torch.cat(parts, dim=1)
+    return torch.cat((*parts, batch["emotion"]), dim=1)
 
 
 def _correlation(first: Tensor, second: Tensor) -> Tensor:

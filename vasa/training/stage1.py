@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from vasa.losses.adversarial import discriminator_hinge_loss
 from vasa.losses.code_leak import CodeLeak
+from vasa.losses.motion_transfer import NUM_FACE
 from vasa.models.face_autoencoder import FaceAutoencoder
 from vasa.training.optimisation import adamw_cosine
 from vasa.training.stage1_losses import Stage1Losses, Stage1Result
@@ -90,7 +91,7 @@ class Stage1Module(Stage1Losses):
         self.augmentation = augmentation
         self.transfer_share = transfer_share
         self.encoder_steps = encoder_steps
-        self.readout = nn.Linear(model.z_dyn_dim, 5)
+        self.readout = nn.Linear(model.z_dyn_dim, NUM_FACE)
         self.seed = seed
         self.take_frozen(expert, perceptual=perceptual, perceptual_weights=perceptual_weights)
         self.code_leak = CodeLeak(

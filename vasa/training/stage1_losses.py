@@ -2,42 +2,33 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import cast
 
-import lightning
 import torch
 from torch import Tensor, nn
 
-from vasa.data.augment import colour_jitter, smooth_flow
-from vasa.data.order import step_generator
 from vasa.losses.adversarial import generator_hinge_loss
-from vasa.losses.bottleneck import bottleneck_loss
-from vasa.losses.code_leak import CodeLeak
 from vasa.losses.cross_identity import cross_identity_loss
 from vasa.losses.dynamics_cycle import CycleCodes, dynamics_cycle_loss
 from vasa.losses.feature_matching import feature_matching_loss
 from vasa.losses.foreground import head_weights
 from vasa.losses.gaze_features import gaze_feature_loss
-from vasa.losses.motion_transfer import MotionTarget, dynamics_loss, motion_transfer_loss
+from vasa.losses.motion_transfer import motion_transfer_loss
 from vasa.losses.perceptual import Features, perceptual_loss
-from vasa.losses.pose import POSE_UNITS, landmark_loss, pose_loss
 from vasa.losses.reconstruction import reconstruction_loss, squared_error_loss
 from vasa.losses.regions import region_weights
 from vasa.losses.transfer_consistency import transfer_consistency_loss
 from vasa.losses.warp_field import warp_magnitude_loss, warp_smoothness_loss
 from vasa.models.checkpoint import load_model
-from vasa.models.face_autoencoder import FaceAutoencoder
 from vasa.pretrained.perceptual import make_perceptual
-from vasa.training.ranks import rows_of_all, share_of
+from vasa.training.stage1_motion import Stage1Motion, face_target
 from vasa.training.stage1_settings import (
     AdversarySettings,
-    DriverAugmentation,
     ForegroundSettings,
     Stage1Weights,
 )
-from vasa.types import FaceLatents, InputError
+from vasa.types import FaceLatents
 
 CYCLE_SCALE, CYCLE_MARGIN = 5.0, 0.2  # MegaPortraits sec. 3.1
 EYE_CROP_PX = 32
@@ -62,21 +53,15 @@ class Stage1Result:
     foreground: Tensor | None = None
 
 
-class Stage1Losses(lightning.LightningModule):
+class Stage1Losses(Stage1Motion):
     """The losses of a batch; the networks and settings are those of `Stage1Module`."""
 
-    model: FaceAutoencoder
     discriminator: nn.Module | None
-    readout: nn.Linear
-    code_leak: CodeLeak
     weights: Stage1Weights
-    augmentation: DriverAugmentation
     adversary: AdversarySettings
     foreground: ForegroundSettings
     log_unused_every: int
     transfer_share: float
-    encoder_steps: int
-    seed: int
 
     def take_frozen(self, expert: str, *, perceptual: str, perceptual_weights: str | None) -> None:
         """Load the networks that losses look through.
@@ -140,19 +125,10 @@ class Stage1Losses(lightning.LightningModule):
             if name != "speaker"
         }  # all sources, then all drivers
         image = flat["image"].float() / 255
-        valid = flat["valid"].float()
-        landmarks, z_pose, code, z_dyn = self._motion_for_training(flat, image, step, part)
-        leaks = self.code_leak(code, pose=flat["pose"], gather=partial(rows_of_all, self))
-        motion_terms = {
-            "pose": pose_loss(z_pose, flat["pose"], valid),
-            "landmarks": landmark_loss(landmarks, flat["landmarks"], valid),
-            "dynamics": dynamics_loss(self.readout(z_dyn), _face_target(flat, slice(None))),
-            "bottleneck": bottleneck_loss(code, sigma=self.augmentation.code_noise),
-            "pose_leak": leaks.pose,
-            "identity_leak": leaks.identity,
-        }
+        motion = self.motion(flat, image, step=step, part=part)
         if step < self.encoder_steps:
-            return Stage1Result(terms=motion_terms)
+            return Stage1Result(terms=motion.terms)
+        z_pose, z_dyn = motion.z_pose, motion.z_dyn
 
         # The driver's appearance is needed where the transfer terms are taken, on some people.
         some = max(2, round(people * self.transfer_share))
@@ -187,7 +163,7 @@ class Stage1Losses(lightning.LightningModule):
             "reconstruction": reconstruction_loss(result, target, pixel_weights),
             "squared": squared_error_loss(result, target, pixel_weights),
             "perceptual": perceptual_loss(result, target, self.features, weights=foreground),
-            **motion_terms,
+            **motion.terms,
             **self._transfer_terms(flat, image, latents, result, some, step),
             **self._looked_at(
                 step,
@@ -278,7 +254,7 @@ class Stage1Losses(lightning.LightningModule):
             source_embedding = self.expert(image[i]).identity
         drivers = torch.arange(people, 2 * people)
         target = replace(
-            _face_target(flat, torch.cat((j, other, drivers))),
+            face_target(flat, torch.cat((j, other, drivers))),
             pose=flat["pose"][torch.cat((i, other, drivers))],
         )
         return {
@@ -311,56 +287,3 @@ class Stage1Losses(lightning.LightningModule):
             other_driver=latents.z_dyn[other],
         )
         return dynamics_cycle_loss(codes, scale=CYCLE_SCALE, margin=CYCLE_MARGIN)
-
-    def _motion_for_training(
-        self, flat: dict[str, Tensor], image: Tensor, step: int, part: int
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Landmarks, pose, and dynamics as encoded and as used (with noise).
-
-        The dynamics encoder's view is augmented. While the encoders learn alone, it is placed by
-        the labels.
-        """
-        model, augmentation = self.model, self.augmentation
-        stream = f"driver-augmentation-{part}" if part else "driver-augmentation"
-        generator = step_generator(self.seed, step, stream)
-        share = share_of(self)
-        if share.count > 1 and len(image) < 4:
-            raise InputError(
-                f"expected two people or more a process, got {len(image) // 2}; losses pair "
-                "people of one process, so raise data.batch_size or lower module.micro_batches"
-            )
-
-        def normal(*shape: int) -> Tensor:
-            with share.drawing(groups=2):
-                return torch.randn(*shape, generator=generator).to(image)
-
-        landmarks = model.pose.landmarks(image)
-        z_pose = model.pose.pose(landmarks)
-        placed = z_pose.detach()
-        if step < self.encoder_steps:
-            placed = torch.where(flat["valid"][:, None], flat["pose"], placed)
-        units = torch.tensor(POSE_UNITS).to(image)
-        placed = placed + augmentation.pose_noise * units * normal(*z_pose.shape)
-        num_glimpses = len(model.dynamics.glimpses)
-        with share.drawing(groups=2):
-            flow = smooth_flow(
-                generator,
-                batch=len(image) * num_glimpses,
-                size=model.dynamics.glimpse_size,
-                knots=augmentation.flow_knots,
-                amplitude=augmentation.flow_amplitude,
-            ).unflatten(0, (len(image), num_glimpses))
-            coloured = colour_jitter(image, generator, strength=augmentation.colour)
-        code = model.dynamics(model.dynamics.view(coloured, placed, flow.to(image)), placed).float()
-        return landmarks, z_pose, code, code + augmentation.code_noise * normal(*code.shape)
-
-
-def _face_target(flat: dict[str, Tensor], rows: Tensor | slice) -> MotionTarget:
-    """Labels of some frames."""
-    return MotionTarget(
-        pose=flat["pose"][rows],
-        mouth=flat["mouth"][rows],
-        gaze=flat["gaze"][rows],
-        blink=flat["blink"][rows],
-        valid=flat["valid"][rows].float(),
-    )

@@ -23,7 +23,6 @@ SETTINGS = ControlSettings(
     emotions=["neutral", "happy", "anger"],
     emotion_weight=0.8,
     guidance=[1.0, 0.0],
-    emotion_train_clips=4,
 )
 START = 4
 

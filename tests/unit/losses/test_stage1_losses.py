@@ -1,11 +1,18 @@
 """loss(x, x) = 0, and each loss answers to what it is for."""
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 
 from vasa.losses.bottleneck import bottleneck_loss
 from vasa.losses.cross_identity import cross_identity_loss
-from vasa.losses.motion_transfer import MotionTarget, dynamics_loss, motion_transfer_loss
+from vasa.losses.motion_transfer import (
+    FACE_UNITS,
+    MotionTarget,
+    dynamics_loss,
+    motion_transfer_loss,
+)
 from vasa.losses.perceptual import perceptual_loss
 from vasa.losses.pose import pose_loss
 from vasa.losses.reconstruction import reconstruction_loss, squared_error_loss
@@ -66,15 +73,33 @@ def measurements(pose: torch.Tensor) -> FaceMeasurements:
         gaze=torch.zeros(count, 2),
         blink=torch.zeros(count),
         presence=torch.zeros(count),
+        emotion=torch.eye(8)[:count],
     )
 
 
 def test_motion_transfer_is_zero_when_measured_as_asked():
     pose = torch.randn(3, 6)
-    asked = {"mouth": torch.full((3, 2), 0.3), "gaze": torch.zeros(3, 2), "blink": torch.zeros(3)}
+    measured = measurements(pose)
+    asked = {name: getattr(measured, name) for name in FACE_UNITS}
     target = MotionTarget(pose=pose, valid=torch.ones(3), **asked)
-    assert motion_transfer_loss(measurements(pose), target) == 0
+    assert motion_transfer_loss(measured, target) == 0
     assert motion_transfer_loss(measurements(pose + 0.1), target) > 0.05
+    happier = replace(measured, emotion=asked["emotion"].roll(1, dims=0))
+    assert motion_transfer_loss(happier, target) > 0.05
+    silent = replace(measured, emotion=None)  # of what an expert does not read nothing is asked
+    assert motion_transfer_loss(silent, target) == 0
+
+
+def test_face_errors_are_smooth_l1_in_units():
+    """An error of one unit is half a point; parts count alike, however many numbers they have."""
+    zeros = {"mouth": torch.zeros(1, 2), "gaze": torch.zeros(1, 2), "blink": torch.zeros(1)}
+    target = MotionTarget(
+        pose=torch.zeros(1, 6), valid=torch.ones(1), emotion=torch.zeros(1, 8), **zeros
+    )
+    for name, columns in {"mouth": [0, 1], "gaze": [2, 3], "blink": [4]}.items():
+        readout = torch.zeros(1, 13)
+        readout[0, columns] = torch.tensor(FACE_UNITS[name])
+        torch.testing.assert_close(dynamics_loss(readout, target), torch.tensor(0.5 / 4))
 
 
 def test_consistency_moves_the_first_picture():
@@ -107,9 +132,10 @@ def test_bottleneck_is_the_divergence_of_gaussians():
     assert abs(bottleneck_loss(code, sigma=sigma) - expected.sum(-1).mean()) < 1e-6
 
 
-def test_dynamics_readout_is_mouth_gaze_blink():
+def test_dynamics_readout_is_mouth_gaze_blink_emotion():
     asked = {"mouth": torch.rand(3, 2), "gaze": torch.rand(3, 2), "blink": torch.rand(3)}
+    asked["emotion"] = torch.rand(3, 8)
     target = MotionTarget(pose=torch.zeros(3, 6), valid=torch.ones(3), **asked)
-    readout = torch.cat((asked["mouth"], asked["gaze"], asked["blink"][:, None]), dim=1)
+    readout = torch.cat([part.reshape(3, -1) for part in asked.values()], dim=1)
     assert dynamics_loss(readout, target) == 0
     assert dynamics_loss(readout + 0.1, target) > 0.1

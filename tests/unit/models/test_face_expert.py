@@ -28,6 +28,7 @@ def test_measurements_have_their_shapes(expert):
     assert found.mouth.shape == (5, 2)
     assert found.gaze.shape == (5, 2)
     assert found.blink.shape == (5,)
+    assert found.emotion.shape == (5, 8)
     assert found.presence.shape == (5,)
     assert torch.allclose(found.identity.norm(dim=-1), torch.ones(5))
 
@@ -38,7 +39,8 @@ def test_statistics_put_units_back(expert):
     mean, std = torch.arange(NUM_TARGETS).float(), torch.linspace(0.5, 2, NUM_TARGETS)
     expert.set_statistics(mean=mean, std=std)
     found = expert(image)
-    together = torch.cat((found.pose, found.mouth, found.gaze, found.blink[:, None]), dim=1)
+    face = (found.mouth, found.gaze, found.blink[:, None], found.emotion)
+    together = torch.cat((found.pose, *face), dim=1)
     assert torch.allclose(together, plain * std + mean, atol=1e-6)
     assert {"target_mean", "target_std"} <= set(expert.state_dict())
 
@@ -71,6 +73,22 @@ def test_any_square_size_is_read(expert):
     flat = torch.full((1, 3, 96, 96), 0.25)
     small = torch.full((1, 3, 32, 32), 0.25)
     assert torch.allclose(expert(flat).identity, expert(small).identity, atol=1e-5)
+
+
+def test_emotion_is_looked_for_at_brows_and_mouth(expert):
+    plain = torch.full((1, 3, 32, 32), 0.5)
+    drawn = plain.clone()
+    drawn[..., 14:18, 14:18] = 1.0
+    hidden = torch.zeros(1, 24)
+    landmarks = torch.zeros(1, 68, 2)
+    landmarks[:, 36:42, 0], landmarks[:, 42:48, 0] = -0.3, 0.3
+    looks = [expert._look_closer(image, landmarks, hidden) for image in (plain, drawn)]
+    assert (looks[0] - looks[1])[:, 5:].abs().min() > 0
+    for glimpse in (expert.brow_glimpse, expert.mouth_glimpse):
+        before = expert._look_closer(drawn, landmarks, hidden)
+        torch.nn.init.zeros_(glimpse.head.weight)
+        after = expert._look_closer(drawn, landmarks, hidden)
+        assert (before - after)[:, 5:].abs().min() > 0
 
 
 def test_cut_out_of_the_whole_is_the_picture():

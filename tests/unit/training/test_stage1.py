@@ -170,6 +170,7 @@ def test_one_batch_is_overfitted(inputs, tmp_path, monkeypatch):
             "module.encoder_steps=5",
             "module.augmentation.code_noise=0.1",
             "module.weights.bottleneck=0.0",
+            "module.weights.transfer=0.0",  # what an expert of random weights wants is noise
             "module.augmentation.colour=0.0",
             "data.batch_size=2",
             "log_every=5",
