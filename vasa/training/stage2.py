@@ -1,12 +1,14 @@
 """Stage 2: the motion model H is trained to denoise motion (VASA-1 sec. 3.2)."""
 
+from dataclasses import asdict, dataclass
+
 import lightning
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from vasa.data.order import step_generator
-from vasa.losses.diffusion import part_weights, x0_loss
+from vasa.losses.diffusion import x0_loss
 from vasa.models.checkpoint import model_hash
 from vasa.models.conditions import Conditions, DropRates, drop_conditions
 from vasa.models.motion_statistics import MotionStatistics
@@ -17,6 +19,27 @@ from vasa.training.ranks import share_of, valid_share
 
 NUM_POSE = 6
 VALIDATION_TIMES = (0.25, 0.5, 0.75, 1.0)
+ORDERS = {"": 0, "_velocity": 1, "_acceleration": 2}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage2Weights:
+    """Weights of the squared errors of head (`pose`) and face (`dyn`); all of them are logged.
+
+    Unspecified in the paper: all but the first two; 1, 1 and zeros are eq. 1.
+
+    Attributes:
+        pose, dyn: of the motion.
+        pose_velocity, dyn_velocity: of its differences from frame to frame.
+        pose_acceleration, dyn_acceleration: of their differences.
+    """
+
+    pose: float
+    dyn: float
+    pose_velocity: float
+    dyn_velocity: float
+    pose_acceleration: float
+    dyn_acceleration: float
 
 
 class Stage2Module(lightning.LightningModule):
@@ -27,8 +50,7 @@ class Stage2Module(lightning.LightningModule):
         drop_rates: of the conditions.
         stage1: run folder of the stage-1 net whose codes are learned; None: whichever made the
             motion shards.
-        pose_weight: weight of the pose dimensions.
-        dyn_weight: weight of the dynamics dimensions.
+        weights: of the loss's terms.
         timestep_bias: timesteps are drawn with density in proportion to t^bias.
         seed: of noise, timesteps and drops.
         lr: peak learning rate.
@@ -38,16 +60,13 @@ class Stage2Module(lightning.LightningModule):
         validate_every: steps between validation losses; 0: none.
     """
 
-    weights: Tensor
-
     def __init__(
         self,
         *,
         model: MotionTransformer,
         drop_rates: DropRates,
         stage1: str | None,
-        pose_weight: float,
-        dyn_weight: float,
+        weights: Stage2Weights,
         timestep_bias: float,
         seed: int,
         lr: float,
@@ -59,6 +78,7 @@ class Stage2Module(lightning.LightningModule):
         super().__init__()
         self.model = model
         self.drop_rates = drop_rates
+        self.weights = weights
         self.stage1 = stage1
         self.timestep_bias = timestep_bias
         self.seed = seed
@@ -67,10 +87,6 @@ class Stage2Module(lightning.LightningModule):
         self.warmup_steps = warmup_steps
         self.num_steps = num_steps
         self.validate_every = validate_every
-        weights = part_weights(
-            num_pose=NUM_POSE, num_dyn=model.num_motion - NUM_POSE, pose=pose_weight, dyn=dyn_weight
-        )
-        self.register_buffer("weights", weights, persistent=False)
         self._validation: dict[str, Tensor] | None = None
 
     def setup(self, stage: str) -> None:
@@ -101,18 +117,36 @@ class Stage2Module(lightning.LightningModule):
                 generator=generator,
             )
             noise = torch.randn(x0.shape, generator=generator)
-        loss = self._loss(batch, conditions, x0, t.to(x0.device), noise.to(x0.device))
-        loss = loss * valid_share(self, _counted(batch))
+        terms = self._terms(batch, conditions, x0, t.to(x0.device), noise.to(x0.device))
+        of_valid = valid_share(self, _counted(batch))
+        loss = of_valid * self._weighted(terms)
         self.log("train/loss", loss.detach())
+        self.log_dict({f"train/{name}": of_valid * term.detach() for name, term in terms.items()})
         if self.validate_every and step % self.validate_every == 0:
             self._validate()
         return loss
 
-    def _loss(
+    def _terms(
         self, batch: dict[str, Tensor], conditions: Conditions, x0: Tensor, t: Tensor, noise: Tensor
-    ) -> Tensor:
-        prediction = self.model(self.model.schedule.q_sample(x0, noise, t), t, conditions)
-        return x0_loss(prediction.float(), x0, _counted(batch), self.weights)
+    ) -> dict[str, Tensor]:
+        """Every term of the loss, unweighted, by its name in `Stage2Weights`."""
+        prediction = self.model(self.model.schedule.q_sample(x0, noise, t), t, conditions).float()
+        counted = _counted(batch)
+        parts = {"pose": slice(NUM_POSE), "dyn": slice(NUM_POSE, None)}
+        return {
+            part + name: x0_loss(prediction[..., dims], x0[..., dims], counted, order=order)
+            for name, order in ORDERS.items()
+            for part, dims in parts.items()
+        }
+
+    def _weighted(self, terms: dict[str, Tensor]) -> Tensor:
+        """Sum over the terms; a part counts by its number of dimensions, as in a mean over all."""
+        num_motion = self.model.num_motion
+        total = terms["pose"].new_zeros(())
+        for name, weight in asdict(self.weights).items():
+            dims = NUM_POSE if name.startswith("pose") else num_motion - NUM_POSE
+            total = total + weight * dims / num_motion * terms[name]
+        return total
 
     @torch.no_grad()
     def _validate(self) -> None:
@@ -128,8 +162,8 @@ class Stage2Module(lightning.LightningModule):
             t = torch.full((len(x0),), round(share * self.model.schedule.num_timesteps)).to(
                 x0.device
             )
-            loss = self._loss(batch, conditions_of(batch), x0, t, noise.to(x0.device))
-            self.log(f"val/x0_loss_t{round(100 * share)}", loss)
+            terms = self._terms(batch, conditions_of(batch), x0, t, noise.to(x0.device))
+            self.log(f"val/x0_loss_t{round(100 * share)}", self._weighted(terms))
         self.model.train(was_training)
 
     def sample_images(self) -> dict[str, Tensor]:

@@ -64,6 +64,23 @@ def test_motion_of_another_stage_1_stops_the_run(run, root, tmp_path):
         train(cfg=small_config(root, f"run_dir={tmp_path}/d", f"module.stage1={run}"))
 
 
+def test_every_term_is_logged_and_weighed(root, tmp_path):
+    """Eq. 1 is the mean over all dimensions; other terms come on top, at their weights."""
+    names = [part + kind for part in ("pose", "dyn") for kind in ("", "_velocity", "_acceleration")]
+    few = ["max_steps=1", "module.validate_every=0"]
+    plain = train(cfg=small_config(root, f"run_dir={tmp_path}/plain", *few))
+    extra = [f"module.weights.{name}=2.0" for name in names]
+    heavy = train(cfg=small_config(root, f"run_dir={tmp_path}/heavy", *few, *extra))
+    first, second = (
+        json.loads((run / "metrics.jsonl").read_text().splitlines()[0]) for run in (plain, heavy)
+    )
+    num_motion = small_config(root).module.model.num_motion
+    share = {"pose": 6 / num_motion, "dyn": 1 - 6 / num_motion}
+    terms = {name: share[name.split("_")[0]] * first[f"train/{name}"] for name in names}
+    assert first["train/loss"] == pytest.approx(terms["pose"] + terms["dyn"], rel=1e-5)
+    assert second["train/loss"] == pytest.approx(2 * sum(terms.values()), rel=1e-5)
+
+
 def test_overfits_one_batch(root):
     cfg = small_config(root)
     module, data = build(cfg.module), build(cfg.data)
@@ -78,7 +95,7 @@ def test_overfits_one_batch(root):
     losses = []
     for _ in range(150):
         x_t = model.schedule.q_sample(x0, torch.randn(x0.shape, generator=generator), t)
-        loss = x0_loss(model(x_t, t, conditions_of(batch)), x0, mask, module.weights)
+        loss = x0_loss(model(x_t, t, conditions_of(batch)), x0, mask)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
