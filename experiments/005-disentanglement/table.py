@@ -56,17 +56,17 @@ COLUMNS = {
 
 SEEDS = (0, 1, 2)
 KEPT = (*ASKED, *BESIDE, "disentanglement/leakage/")
-"""Rows for results.jsonl; the cells of each code's own leakage stay in the run's folder."""
+"""Rows of the recipe for results.jsonl; each code's own leakage stays in the run's folder."""
 
 Row = dict[str, Any]
 
 
-def rows_of(folder: Path, *, run: Path) -> list[Row]:
-    """The rows that `vasa evaluate` left in a stage-1 run, with RUN for where all of it lay."""
+def rows_of(folder: Path, *, run: Path, kept: tuple[str, ...]) -> list[Row]:
+    """Rows that `vasa evaluate` left in a stage-1 run, with RUN for where all of it lay."""
     text = (folder / "disentanglement" / "results.jsonl").read_text()
     lines = text.replace(str(run), "RUN").splitlines()
     rows = [{**json.loads(line), "device": "cpu"} for line in lines]
-    return [row for row in rows if row["metric"].startswith(KEPT) or row["metric"] in COLUMNS]
+    return [row for row in rows if row["metric"].startswith(kept)]
 
 
 def ablated(run: Path, variant: str, seed: int) -> Path:
@@ -133,7 +133,7 @@ def ablation_table(found: dict[str, dict[int, dict[str, Row]]]) -> str:
 
 def main(run: Path, experiment: Path) -> None:
     """Write results.jsonl and both tables."""
-    recipe = rows_of(run / "stage1", run=run)
+    recipe = rows_of(run / "stage1", run=run, kept=KEPT)
     found: dict[str, dict[int, dict[str, Row]]] = {}
     records = list(recipe)
     for variant in VARIANTS:
@@ -141,7 +141,7 @@ def main(run: Path, experiment: Path) -> None:
         for seed in scored_seeds(run, variant):
             rows = [
                 {**row, "variant": variant, "training_seed": seed}
-                for row in rows_of(ablated(run, variant, seed), run=run)
+                for row in rows_of(ablated(run, variant, seed), run=run, kept=tuple(COLUMNS))
             ]
             records += rows
             found[variant][seed] = {row["metric"]: row for row in rows}
