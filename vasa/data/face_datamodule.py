@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from vasa.data.clip_store import ClipStore
-from vasa.data.order import step_rng
+from vasa.data.order import RowShare, step_rng
 from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.schema import FaceLabels
 from vasa.data.step_datamodule import Batch, StepDataModule
@@ -30,6 +30,8 @@ class FaceDataModule(StepDataModule):
         root: face-shard set: a folder or a URL.
         split: the split to train on.
         batch_size: people in a batch; all different where the set has that many.
+        first_batch_size: people in a batch of the first steps; None: as later.
+        first_steps: how many those are.
         frames_per_clip: frames of each person's clip; they are different frames.
         eventful_share: share of the drawings in which the last frame, the driver, is drawn in
             proportion to how open mouth and how shut eyes are; most frames show neither.
@@ -57,6 +59,8 @@ class FaceDataModule(StepDataModule):
         num_workers: int,
         cache_gb: float,
         eventful_share: float = 0.0,
+        first_batch_size: int | None = None,
+        first_steps: int = 0,
         cache_dir: str | None = None,
         cache_gb_disk: float = 0.0,
         max_bad_share: float = 0.0,
@@ -65,6 +69,8 @@ class FaceDataModule(StepDataModule):
         self.root = open_shards(root, cache_dir=cache_dir, cache_gb=cache_gb_disk)
         self.split = split
         self.batch_size = batch_size
+        self.first_batch_size = first_batch_size or batch_size
+        self.first_steps = first_steps
         self.frames_per_clip = frames_per_clip
         self.min_distance = min_distance
         self.seed = seed
@@ -72,6 +78,11 @@ class FaceDataModule(StepDataModule):
         self.eventful_share = eventful_share
         self.max_bad_share = max_bad_share
         self._store: ClipStore | None = None
+
+    def share_out(self, share: RowShare) -> None:
+        """As the base class; the first steps' batches have to go evenly too."""
+        share.check(self.first_batch_size)
+        super().share_out(share)
 
     def open_store(self) -> ClipStore:
         """The decoded clips."""
@@ -104,10 +115,11 @@ class FaceDataModule(StepDataModule):
         """The batch of a step: a function of (seed, step) alone."""
         rng = step_rng(self.seed, step, "face-batch")
         by_speaker = self._clips_by_speaker()
-        repeats = -(-self.batch_size // len(by_speaker))
+        num_people = self.first_batch_size if step < self.first_steps else self.batch_size
+        repeats = -(-num_people // len(by_speaker))
         speakers = np.concatenate([rng.permutation(len(by_speaker)) for _ in range(repeats)])
         samples = []
-        for speaker in speakers[: self.batch_size]:
+        for speaker in speakers[:num_people]:
             clip = self.store[int(rng.choice(by_speaker[speaker]))]
             chosen = self._choose_frames(rng, clip.labels)
             labels = {name: getattr(clip.labels, name)[chosen] for name in _FRAME_LABELS}

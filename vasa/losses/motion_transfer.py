@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from vasa.losses.expert import masked_smooth_l1, masked_squared_error
 from vasa.losses.pose import pose_loss
 from vasa.types import FaceMeasurements
 
@@ -29,19 +29,20 @@ class MotionTarget:
 
 
 def _face_error(found: dict[str, Tensor], target: MotionTarget) -> Tensor:
-    """Mean over the parts of the face of their smooth L1 in `FACE_UNITS`."""
-    total = target.valid.new_zeros(())
+    """Mean over the parts of the face of their errors in `FACE_UNITS`: smooth L1, of emotion half
+    the square (`masked_squared_error` says why)."""
+    valid = target.valid
+    total = valid.new_zeros(())
     for name, value in found.items():
-        aim = getattr(target, name).reshape(len(target.valid), -1)
+        aim = getattr(target, name).reshape(len(valid), -1)
         unit = aim.new_tensor(FACE_UNITS[name])
-        value = value.reshape(aim.shape)
-        errors = F.smooth_l1_loss(value / unit, aim / unit, reduction="none").mean(-1)
-        total = total + (errors * target.valid).sum() / target.valid.sum().clamp(min=1)
+        error = masked_squared_error if name == "emotion" else masked_smooth_l1
+        total = total + error(value.reshape(aim.shape) / unit, aim / unit, valid=valid)
     return total / len(found)
 
 
 def motion_transfer_loss(measured: FaceMeasurements, target: MotionTarget) -> Tensor:
-    """Smooth L1 of pose, mouth, gaze, blink and emotion as a frozen expert reads them off.
+    """Errors of pose, mouth, gaze, blink and emotion as a frozen expert reads them off.
 
     Unspecified in the paper: VASA-1 asks that pose and dynamics be disentangled and that gaze
     follow (its consistency loss, MegaPortraits' gaze loss); this says it in measured quantities,
@@ -55,7 +56,7 @@ def motion_transfer_loss(measured: FaceMeasurements, target: MotionTarget) -> Te
 
 
 def dynamics_loss(readout: Tensor, target: MotionTarget) -> Tensor:
-    """Smooth L1 of mouth, gaze, blink and emotion read linearly off the dynamics code.
+    """Errors of mouth, gaze, blink and emotion read linearly off the dynamics code.
 
     Unspecified in the paper: the labels keep the small code on the face's motion from the start;
     the read-out is not part of the model.

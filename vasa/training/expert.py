@@ -10,11 +10,18 @@ from vasa.data.non_faces import non_faces
 from vasa.data.order import step_generator
 from vasa.data.photometric import Photometric
 from vasa.data.step_datamodule import Batch
-from vasa.losses.expert import cosine_margin_loss, identity_auc, masked_smooth_l1, presence_loss
-from vasa.models.face_expert import FaceExpert
+from vasa.losses.expert import (
+    cosine_margin_loss,
+    identity_auc,
+    masked_smooth_l1,
+    masked_squared_error,
+    presence_loss,
+)
+from vasa.models.face_expert import NUM_TARGETS, TARGET_SIZES, FaceExpert
 from vasa.training.optimisation import adamw_cosine
 from vasa.training.ranks import rows_of_all, share_of, valid_share
 
+NUM_EMOTIONS = TARGET_SIZES[-1]
 LANDMARK_UNIT = 0.05
 """Half pictures; landmark errors are counted in it, so that the loss stays linear above a pixel."""
 
@@ -29,7 +36,8 @@ class FaceExpertModule(lightning.LightningModule):
         lr: peak learning rate.
         weight_decay: AdamW's.
         warmup_steps: until the peak.
-        target_weight: of pose, mouth, gaze, blink and emotion.
+        target_weight: of pose, mouth, gaze and blink.
+        emotion_weight: of emotion.
         landmark_weight: of the landmarks, an auxiliary task.
         identity_weight: of the classification over training speakers.
         identity_scale: s of the cosine classifier.
@@ -51,6 +59,7 @@ class FaceExpertModule(lightning.LightningModule):
         weight_decay: float,
         warmup_steps: int,
         target_weight: float,
+        emotion_weight: float,
         landmark_weight: float,
         identity_weight: float,
         identity_scale: float,
@@ -69,6 +78,7 @@ class FaceExpertModule(lightning.LightningModule):
         self.weight_decay = weight_decay
         self.warmup_steps = warmup_steps
         self.target_weight = target_weight
+        self.emotion_weight = emotion_weight
         self.landmark_weight = landmark_weight
         self.identity_weight = identity_weight
         self.identity_scale = identity_scale
@@ -113,10 +123,15 @@ class FaceExpertModule(lightning.LightningModule):
         )
         output = self.model.heads(torch.cat((batch["image"], others)))
         wanted = (_targets(batch) - self.model.target_mean) / self.model.target_std
-        valid = batch["valid"]
+        found, valid = output.targets[:num_faces], batch["valid"]
         of_valid = valid_share(self, valid)
         losses = {
-            "targets": of_valid * masked_smooth_l1(output.targets[:num_faces], wanted, valid=valid),
+            "targets": of_valid
+            * masked_smooth_l1(found[:, :-NUM_EMOTIONS], wanted[:, :-NUM_EMOTIONS], valid=valid),
+            "emotion": of_valid
+            * masked_squared_error(
+                found[:, -NUM_EMOTIONS:], wanted[:, -NUM_EMOTIONS:], valid=valid
+            ),
             "landmarks": of_valid
             * masked_smooth_l1(
                 output.landmarks[:num_faces] / LANDMARK_UNIT,
@@ -134,6 +149,7 @@ class FaceExpertModule(lightning.LightningModule):
         }
         loss = (
             self.target_weight * losses["targets"]
+            + self.emotion_weight * losses["emotion"]
             + self.landmark_weight * losses["landmarks"]
             + self.identity_weight * losses["identity"]
             + self.presence_weight * losses["presence"]
@@ -207,7 +223,11 @@ class FaceExpertModule(lightning.LightningModule):
             f"val/{name}_r": _correlation(x[:, 6 + index], y[:, 6 + index])
             for index, name in enumerate(names)
         }
-        shown = [index for index in range(11, 19) if y[:, index].std() > 0]
+        shown = [
+            index
+            for index in range(NUM_TARGETS - NUM_EMOTIONS, NUM_TARGETS)
+            if y[:, index].std() > 0
+        ]
         if shown:
             emotions = [_correlation(x[:, index], y[:, index]) for index in shown]
             values["val/emotion_r"] = torch.stack(emotions).mean()

@@ -9,6 +9,7 @@ from vasa.losses.expert import (
     cosine_margin_loss,
     identity_auc,
     masked_smooth_l1,
+    masked_squared_error,
     presence_loss,
 )
 
@@ -22,6 +23,19 @@ def test_invalid_rows_do_not_count():
     assert masked_smooth_l1(prediction, target, valid=torch.zeros(4, dtype=torch.bool)) == 0
     prediction[0] += 2  # smooth L1 beyond 1 is |x| - 1/2, mean of the three valid rows
     assert masked_smooth_l1(prediction, target, valid=valid) == pytest.approx(1.5 / 3)
+
+
+def test_the_best_guess_under_squared_error_is_the_mean():
+    """Of a weight that is 0 three times in four, an absolute error's best guess is 0."""
+    target = torch.tensor([0.0, 0.0, 0.0, 0.8])[:, None]
+    valid = torch.ones(4, dtype=torch.bool)
+    guesses = torch.linspace(0, 0.8, 81)
+    losses = [masked_squared_error(g.expand(4, 1), target, valid=valid) for g in guesses]
+    assert guesses[int(torch.stack(losses).argmin())] == pytest.approx(0.2)
+    assert losses[0] == pytest.approx(0.5 * 0.8**2 / 4)
+    far = target.clone()
+    far[0] += 100
+    assert masked_squared_error(far, target, valid=torch.arange(4) > 0) == 0
 
 
 def test_margin_is_taken_from_the_true_speaker():

@@ -90,13 +90,14 @@ def test_motion_transfer_is_zero_when_measured_as_asked():
     assert motion_transfer_loss(silent, target) == 0
 
 
-def test_face_errors_are_smooth_l1_in_units():
-    """An error of one unit is half a point; parts count alike, however many numbers they have."""
+def test_an_error_of_one_unit_is_half_a_point():
+    """Parts count alike, however many numbers they have."""
     zeros = {"mouth": torch.zeros(1, 2), "gaze": torch.zeros(1, 2), "blink": torch.zeros(1)}
     target = MotionTarget(
         pose=torch.zeros(1, 6), valid=torch.ones(1), emotion=torch.zeros(1, 8), **zeros
     )
-    for name, columns in {"mouth": [0, 1], "gaze": [2, 3], "blink": [4]}.items():
+    parts = {"mouth": [0, 1], "gaze": [2, 3], "blink": [4], "emotion": list(range(5, 13))}
+    for name, columns in parts.items():
         readout = torch.zeros(1, 13)
         readout[0, columns] = torch.tensor(FACE_UNITS[name])
         torch.testing.assert_close(dynamics_loss(readout, target), torch.tensor(0.5 / 4))
