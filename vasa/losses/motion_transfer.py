@@ -9,7 +9,7 @@ from vasa.losses.expert import masked_smooth_l1, masked_squared_error
 from vasa.losses.pose import pose_loss
 from vasa.types import FaceMeasurements
 
-FACE_UNITS = {"mouth": (0.04, 0.04), "gaze": (0.1, 0.05), "blink": (0.25,), "emotion": (0.25,) * 8}
+FACE_UNITS = {"mouth": (0.04, 0.04), "gaze": (0.1, 0.05), "blink": (0.25,), "emotion": (0.12,) * 8}
 """Errors of mouth (eye distances), gaze (rad; eyes move half as far up and down), blink and the
 weights of the emotions that count as one."""
 NUM_FACE = sum(map(len, FACE_UNITS.values()))

@@ -150,11 +150,12 @@ class Stage1Module(Stage1Losses):
     def weight(self, name: str, step: int) -> float:
         """A loss's weight; what empties the code grows over the first half of the encoders' steps.
 
-        Before anything is known of slow factors (the mouth), a price on information and on leaks
-        closes the code to them for good (Bowman et al. 2016 on posterior collapse).
+        Before anything is known of slow factors (the mouth, emotion), a price on information and on
+        leaks closes the code to them for good (Bowman et al. 2016 on posterior collapse). It grows
+        with the square of the step, so that little is asked while little is known.
         """
         ramp = min(1.0, 2 * step / self.encoder_steps) if self.encoder_steps else 1.0
-        return getattr(self.weights, name) * (ramp if name in PRICES else 1.0)
+        return getattr(self.weights, name) * (ramp**2 if name in PRICES else 1.0)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Clip; Lightning leaves that to modules that step by themselves."""

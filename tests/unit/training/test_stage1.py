@@ -49,7 +49,8 @@ def _config(experiment: str, *overrides: str):
 
 
 def _train(inputs, folder: Path, *overrides: str) -> Path:
-    few = ["max_steps=8", "module.encoder_steps=2", "module.warmup_steps=2", "data.batch_size=4"]
+    few = ["max_steps=8", "module.encoder_steps=2", "module.warmup_steps=2"]
+    few += ["data.batch_size=4", "data.first_batch_size=6"]
     quiet = ["log_every=1", "sample_every=0", "trainer.precision=32-true", f"run_dir={folder}"]
     return train(cfg=_config("stage1/tiny", *inputs, *few, *quiet, *overrides))
 
