@@ -8,7 +8,7 @@ real frames is in `control_floor`. Shapes: a asked values.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -61,14 +61,7 @@ class _Question:
         return target if self.column is None else target[:, self.column]
 
 
-QUESTIONS = (
-    _Question(
-        metric="gaze_correlation",
-        kind=VectorCorrelation,
-        asks=("gaze_theta", "gaze_phi"),
-        read=lambda source: source.gaze,
-        note="theta and phi together",
-    ),
+_ONE_AT_A_TIME = (
     _Question(
         metric="gaze_theta_correlation",
         kind=ClipCorrelation,
@@ -86,14 +79,6 @@ QUESTIONS = (
         note="up and down",
     ),
     _Question(
-        metric="gaze_error_deg",
-        kind=GazeError,
-        asks=("gaze_theta", "gaze_phi"),
-        read=lambda source: source.gaze,
-        unit="deg",
-        note="the paper's E_g",
-    ),
-    _Question(
         metric="distance_correlation",
         kind=ClipCorrelation,
         asks=("distance",),
@@ -101,54 +86,39 @@ QUESTIONS = (
         column=0,
     ),
     _Question(
-        metric="distance_error",
-        kind=DistanceError,
-        asks=("distance",),
-        read=lambda source: source.distance,
-        column=0,
-        unit=UNITS["distance"],
-        note="the paper's E_d",
-    ),
-    _Question(
         metric="emotion_correlation",
         kind=VectorCorrelation,
         asks=("emotion",),
         read=lambda source: source.emotion,
     ),
-    _Question(
-        metric="gaze_theta_share",
-        kind=ObeyedShare,
-        asks=("gaze_theta",),
-        read=lambda source: source.gaze[:, 0],
-        column=0,
-        unit="share",
-        note=ARRIVES,
+)
+_GAZE = _Question(
+    metric="gaze_correlation",
+    kind=VectorCorrelation,
+    asks=("gaze_theta", "gaze_phi"),
+    read=lambda source: source.gaze,
+    note="theta and phi together",
+)
+QUESTIONS = (
+    _GAZE,
+    *_ONE_AT_A_TIME,
+    replace(_GAZE, metric="gaze_error_deg", kind=GazeError, unit="deg", note="the paper's E_g"),
+    replace(
+        _ONE_AT_A_TIME[2],
+        metric="distance_error",
+        kind=DistanceError,
+        unit=UNITS["distance"],
+        note="the paper's E_d",
     ),
-    _Question(
-        metric="gaze_phi_share",
-        kind=ObeyedShare,
-        asks=("gaze_phi",),
-        read=lambda source: source.gaze[:, 1],
-        column=1,
-        unit="share",
-        note=ARRIVES,
-    ),
-    _Question(
-        metric="distance_share",
-        kind=ObeyedShare,
-        asks=("distance",),
-        read=lambda source: source.distance,
-        column=0,
-        unit="share",
-        note=ARRIVES,
-    ),
-    _Question(
-        metric="emotion_share",
-        kind=ObeyedShare,
-        asks=("emotion",),
-        read=lambda source: source.emotion,
-        unit="share",
-        note=ARRIVES,
+    *(
+        replace(
+            question,
+            metric=question.metric.replace("correlation", "share"),
+            kind=ObeyedShare,
+            unit="share",
+            note=ARRIVES,
+        )
+        for question in _ONE_AT_A_TIME
     ),
 )
 

@@ -6,6 +6,7 @@ sec. 4). The control copies the source: whatever it scores is no merit of the ne
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from einops import repeat
 from torch import Tensor
@@ -39,6 +40,11 @@ class _Score:
     unit: str = ""
     note: str
     higher_is_better: bool | None = None
+
+    @staticmethod
+    def of(kind: Callable[[], ClipMetric], **said: Any) -> "_Score":
+        """A metric and another one of its kind as the control."""
+        return _Score(measured=kind(), control=kind(), **said)
 
 
 def self_reenactment(
@@ -142,26 +148,16 @@ def _picture_scores(
     mouth_margin: float, perceptual: PerceptualScale | None, batch_size: int
 ) -> dict[str, _Score]:
     """What compares pixels or features of the pictures."""
+    box = f"box of the lip landmarks plus {mouth_margin:g} of the lips' width"
     scores = {
-        "psnr": _Score(
-            measured=Psnr(),
-            control=Psnr(),
-            unit="dB",
-            note="mean of frame PSNRs, source frame left out",
-        ),
-        "psnr_mouth": _Score(
-            measured=Psnr(),
-            control=Psnr(),
-            unit="dB",
-            note=f"box of the lip landmarks plus {mouth_margin:g} of the lips' width",
-        ),
-        "ssim": _Score(measured=Ssim(), control=Ssim(), note="Gaussian window 11, sigma 1.5"),
+        "psnr": _Score.of(Psnr, unit="dB", note="mean of frame PSNRs, source frame left out"),
+        "psnr_mouth": _Score.of(Psnr, unit="dB", note=box),
+        "ssim": _Score.of(Ssim, note="Gaussian window 11, sigma 1.5"),
     }
     if perceptual is not None:
         used = "; the training loss looked through it too" if perceptual.is_in_loss else ""
-        scores["perceptual"] = _Score(
-            measured=PerceptualDistance(features=perceptual, batch_size=batch_size),
-            control=PerceptualDistance(features=perceptual, batch_size=batch_size),
+        scores["perceptual"] = _Score.of(
+            lambda: PerceptualDistance(features=perceptual, batch_size=batch_size),
             note=f"perceptual({perceptual.name}), which is not LPIPS{used}",
         )
     return scores
@@ -170,36 +166,29 @@ def _picture_scores(
 def _measured_scores() -> dict[str, _Score]:
     """What the instrument reads off the result again."""
     return {
-        "pose_error": _Score(
-            measured=PoseError(),
-            control=PoseError(),
-            unit="deg",
-            note="re-measured from the result, against the shard's label",
+        "pose_error": _Score.of(
+            PoseError, unit="deg", note="re-measured from the result, against the shard's label"
         ),
-        "landmark_nme": _Score(
-            measured=LandmarkNme(),
-            control=LandmarkNme(),
+        "landmark_nme": _Score.of(
+            LandmarkNme,
             unit="%",
             note="68 landmarks of result and driver frame by one detector, over the driver's "
             "distance of the outer eye corners",
         ),
-        "mouth_correlation": _Score(
-            measured=ClipCorrelation(),
-            control=ClipCorrelation(),
+        "mouth_correlation": _Score.of(
+            ClipCorrelation,
             control_name="mouth opening of every other clip",
             unit="r",
             note="mouth opening re-measured from the result, against the shard's label",
         ),
-        "identity_similarity": _Score(
-            measured=IdentitySimilarity(),
-            control=IdentitySimilarity(),
+        "identity_similarity": _Score.of(
+            IdentitySimilarity,
             unit="cosine",
             note="embedding of the result against that of the driver's frame; other people's "
             "level: identity_to_others",
         ),
-        "identity_to_others": _Score(
-            measured=IdentitySimilarity(),
-            control=IdentitySimilarity(),
+        "identity_to_others": _Score.of(
+            IdentitySimilarity,
             control_name="the driver's own frames",
             unit="cosine",
             note="embedding of the result against the source pictures of all other people; above "
