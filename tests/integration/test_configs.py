@@ -14,6 +14,8 @@ from torch import nn
 from vasa.cli import COMMANDS
 from vasa.cli.mistakes import options
 from vasa.cli.paths import conf_dir
+from vasa.evaluation.report.differences import commonest, differing_keys, row_names
+from vasa.evaluation.report.run_records import flat
 from vasa.evaluation.settings import EvaluationSettings
 from vasa.models.checkpoint import save_model
 from vasa.training.config import TRAINER_KEYS, build, check_keys, check_signatures, resolved
@@ -24,7 +26,7 @@ CONF = Path(conf_dir())
 # The group that each folder of conf/ is tested as; `covers everything` keeps this whole.
 GROUPS = (
     *("audio_encoder", "evaluation", "experiment", "hydra/launcher"),
-    *("logger", "model", "protocol", "trainer"),
+    *("hydra/sweeper", "logger", "model", "protocol", "trainer"),
 )
 # What an experiment leaves to the user: a folder with the saved network of this configuration.
 SAVED_INPUTS = {
@@ -95,7 +97,12 @@ def test_experiment(name, saved):
     cfg = filled(composed("train", f"experiment={name}"), saved)
     check_keys(cfg)
     config = resolved(cfg)
-    assert f"{config['stage']}/{config['name']}" == name
+    is_row = name.startswith("ablation/")  # whose runs lie together: runs/<stage>/ablation
+    stage = name.removeprefix("ablation/").split("_")[0] if is_row else name.split("/")[0]
+    row = name.removeprefix(f"ablation/{stage}_")
+    assert (config["stage"], config["name"]) == (
+        (stage, f"ablation/{row}") if is_row else tuple(name.split("/"))
+    )
     module = build(cfg.module)
     assert isinstance(module, lightning.LightningModule)
     assert isinstance(module.model, nn.Module)
@@ -108,7 +115,27 @@ def test_experiment(name, saved):
     assert not names, "frozen experts stay out of the checkpoint"
 
 
-@pytest.mark.parametrize("name", files("experiment"))
+@pytest.mark.parametrize("stage", ["stage1", "stage2"])
+def test_rows_of_an_ablation_differ_from_the_reference_and_from_each_other(stage):
+    configs = {
+        name: flat(OmegaConf.to_container(composed("train", f"experiment={name}"), resolve=False))
+        for name in files("experiment")
+        if name.startswith(f"ablation/{stage}_")
+    }
+    names = list(configs)
+    keys = differing_keys(list(configs.values()))
+    reference = names.index(f"ablation/{stage}_reference")
+    assert reference == commonest(list(configs.values()), keys=keys)
+    labels = row_names(list(configs.values()), keys=keys, reference=reference)
+    assert len(set(labels)) == len(labels) > 10
+    assert not [label for label in labels if label.startswith("variant")], "a row like another"
+    base = flat(
+        OmegaConf.to_container(composed("train", f"experiment={stage}/tiny"), resolve=False)
+    )
+    assert not differing_keys([base, configs[names[reference]]])
+
+
+@pytest.mark.parametrize("name", [n for n in files("experiment") if "ablation/" not in n])
 def test_experiment_refuses_a_misspelling(name, saved):
     cfg = filled(composed("train", f"experiment={name}"), saved)
     for where in ("module.sede", "module.model.widht", "data.bacth_size", "max_stpes"):

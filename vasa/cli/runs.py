@@ -21,11 +21,8 @@ import yaml
 from omegaconf import DictConfig
 
 from vasa.cli.paths import conf_dir
-from vasa.cli.run_records import RunSummary, find_runs, read_results, read_run
-
-# Where a run lies and how it is watched is no difference between runs.
-PLACE = ("run_dir", "name", "stage", "logger", "trainer.num_threads", "log_every", "sample_every")
-LONGEST = 28
+from vasa.evaluation.report.differences import LONGEST, differing_keys, last_parts, plain
+from vasa.evaluation.report.run_records import RunSummary, find_runs, read_results, read_run
 
 
 def columns_of(run: RunSummary) -> dict[str, Any]:
@@ -44,16 +41,12 @@ def columns_of(run: RunSummary) -> dict[str, Any]:
     return row
 
 
-def differing_keys(runs: Sequence[RunSummary]) -> list[str]:
+def keys_of(runs: Sequence[RunSummary]) -> list[str]:
     """Configuration keys in which runs of one stage differ, in the order of the configuration."""
-    found: dict[str, None] = {}
-    for stage in {str(run.config.get("stage")) for run in runs}:
-        configs = [r.config for r in runs if str(r.config.get("stage")) == stage and r.config]
-        for key in dict.fromkeys(key for config in configs for key in config):
-            is_place = any(key == place or key.startswith(f"{place}.") for place in PLACE)
-            values = {json.dumps(config.get(key), default=str) for config in configs}
-            if len(values) > 1 and not is_place:
-                found[key] = None
+    stages: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        stages.setdefault(str(run.config.get("stage")), []).append(run.config)
+    found = {key for configs in stages.values() for key in differing_keys(configs)}
     order = {key: place for run in runs for place, key in enumerate(run.config)}
     return sorted(found, key=lambda key: (order[key], key))
 
@@ -107,7 +100,7 @@ def chosen(runs: Sequence[RunSummary], filters: Sequence[str], sort: str) -> lis
 def rows_of(runs: Sequence[RunSummary], metrics: Sequence[str]) -> list[dict[str, Any]]:
     """A row a run, all with the same keys: fixed columns, metrics, differing keys."""
     names = [column for metric in metrics for column in (metric, f"best:{metric}")]
-    keys = differing_keys(runs)
+    keys = keys_of(runs)
     rows = []
     for run in runs:
         columns = columns_of(run)
@@ -122,7 +115,7 @@ def as_csv(rows: Sequence[dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: _plain(value) for key, value in row.items()} for row in rows)
+    writer.writerows({key: plain(value) for key, value in row.items()} for row in rows)
     return text.getvalue().rstrip("\n")
 
 
@@ -135,12 +128,7 @@ def as_table(rows: Sequence[dict[str, Any]], *, keys: Sequence[str], max_columns
         max_columns: differing keys shown; a line says how many are not.
     """
     shown = [key for key in rows[0] if key not in ("max_steps", *keys[max_columns:])]
-    last = [key.rsplit(".", 1)[-1] for key in keys]
-    titles = {
-        key: key.rsplit(".", 1)[-1] if last.count(key.rsplit(".", 1)[-1]) == 1 else key
-        for key in keys
-    }
-    titles["time_s"] = "time"
+    titles = {**last_parts(keys), "time_s": "time"}
     cells = [[titles.get(key, key) for key in shown]]
     cells += [[_cell(key, row) for key in shown] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -162,14 +150,10 @@ def _cell(key: str, row: dict[str, Any]) -> str:
     if key == "time_s":
         minutes, seconds = divmod(round(value), 60)
         return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
-    text = f"{value:.5g}" if isinstance(value, float) else str(_plain(value))
+    text = f"{value:.5g}" if isinstance(value, float) else str(plain(value))
     if key != "path" and len(text) > LONGEST:
         return f"...{text[3 - LONGEST :]}"
     return text
-
-
-def _plain(value: Any) -> Any:
-    return json.dumps(value, default=str) if isinstance(value, list | dict) else value
 
 
 def _mistake(text: str) -> ValueError:
@@ -229,7 +213,7 @@ def main(cfg: DictConfig) -> None:
     elif cfg.format == "csv":
         print(as_csv(rows))
     else:
-        keys = differing_keys(left)
+        keys = keys_of(left)
         print(as_table(rows, keys=keys, max_columns=cfg.max_columns))
 
 

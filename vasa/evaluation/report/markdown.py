@@ -10,9 +10,11 @@ from vasa.evaluation.report.tables import grouped, markdown_table
 from vasa.evaluation.results import ResultRow
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+def table_lines(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """A table; a cell may hold what would end it."""
     lines = [f"| {' | '.join(header)} |", f"|{' --- |' * len(header)}"]
-    return lines + ["| " + " | ".join(str(word) for word in row) + " |" for row in rows]
+    cells = [[str(word).replace("|", "\\|") for word in row] for row in rows]
+    return lines + [f"| {' | '.join(row)} |" for row in cells]
 
 
 def markdown_page(
@@ -51,11 +53,22 @@ def markdown_page(
         lines += found
     lines += ["", "## What was run", ""]
     if facts["runs"]:
-        header = ("name", "steps", "time", "seed", "commit", "machine", "status")
-        lines += _table(header, [[run[name] for name in header] for run in facts["runs"]])
-        lines += [""]
+        lines += [*_runs_table(facts), ""]
     commands = [run["command"] for run in facts["runs"]] + [evaluation["command"]]
     lines += ["```", *commands, "```", "", "## Networks behind the numbers", ""]
     experts = [(found["name"], f"`{found['hash']}`", found["used"]) for found in facts["experts"]]
-    lines += _table(("name", "sha256, first digits", "measures"), experts)
+    lines += table_lines(("name", "sha256, first digits", "measures"), experts)
     return "\n".join(lines) + "\n"
+
+
+def runs_markdown(facts: dict[str, Any]) -> str:
+    """Runs without results: what was run."""
+    commands = [run["command"] for run in facts["runs"]]
+    lines = [f"# {facts['title']}", "", *_runs_table(facts), "", "```", *commands, "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _runs_table(facts: dict[str, Any]) -> list[str]:
+    header = ("steps", "time", "seed", "commit", "machine", "status")
+    rows = [[run["label"], *(run[name] for name in header)] for run in facts["runs"]]
+    return table_lines(("name", *header), rows)

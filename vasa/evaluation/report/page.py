@@ -4,20 +4,20 @@ import base64
 import json
 import os
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from vasa.evaluation.report import captions
 from vasa.evaluation.report.controls import asked_facts
 from vasa.evaluation.report.curves import curves_svg
 from vasa.evaluation.report.leakage import PICTURE, matrix_facts
-from vasa.evaluation.report.markdown import markdown_page
+from vasa.evaluation.report.markdown import markdown_page, runs_markdown
+from vasa.evaluation.report.overlays import overlays, run_labels
+from vasa.evaluation.report.rendering import now, replace_text, write_page
 from vasa.evaluation.report.runs import RunRecord, read_run
 from vasa.evaluation.report.summary import caveats, experts_used, headlines
 from vasa.evaluation.report.tables import cells, grouped
@@ -68,7 +68,6 @@ def _run_facts(run: RunRecord) -> dict[str, Any]:
         "status": "complete" if run.done else "not complete",
         "starts": starts,
         "model_hash": str(run.done.get("model_hash", ""))[:16],
-        "curves": Markup(curves_svg(run) or ""),
         "samples": _sample_figures(run),
         "config": json.dumps(run.config, indent=2, sort_keys=False),
     }
@@ -121,7 +120,7 @@ def page_facts(
     judged = [criterion["passed"] for row in rows for criterion in row.criteria]
     return {
         "title": f"Report: {_stamps(rows, 'evaluation')}",
-        "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "made": now(),
         "num_met": sum(judged),
         "num_judged": len(judged),
         "headlines": headlines(rows),
@@ -133,43 +132,56 @@ def page_facts(
         "asked": asked_facts(rows),
         "videos": _figures(results.parent / "eval" / "videos", "mp4"),
         "sheets": _figures(results.parent / "eval" / "sheets", "png"),
-        "runs": [_run_facts(run) for run in runs],
+        **runs_facts(runs),
         "caveats": caveats(rows),
         "experts": experts_used(rows),
         "evaluation": _evaluation_facts(rows, results),
     }
 
 
-def write_report(*, runs: Sequence[Path], results: Path, output: Path) -> Path:
+def runs_facts(runs: Sequence[RunRecord]) -> dict[str, Any]:
+    """What the page says of training; runs of one stage share a figure."""
+    labels = run_labels(runs)
+    overlaid = overlays(runs, labels)
+    shared = {id(run) for overlay in overlaid for run in overlay.runs}
+    facts = []
+    for run, label in zip(runs, labels, strict=True):
+        is_overlaid = id(run) in shared
+        curves = Markup("" if is_overlaid else curves_svg(run) or "")
+        facts.append(
+            {**_run_facts(run), "label": label, "is_overlaid": is_overlaid, "curves": curves}
+        )
+    figures = [{"title": overlay.title, "curves": Markup(overlay.svg)} for overlay in overlaid]
+    return {"runs": facts, "overlays": figures}
+
+
+def write_report(*, runs: Sequence[Path], results: Path | None, output: Path) -> Path:
     """Writes the page and, next to it, the Markdown.
 
     Args:
         runs: run folders, in the order to show.
-        results: results.jsonl; sheets and videos are looked for in `eval/` beside it.
+        results: results.jsonl; sheets and videos are looked for in `eval/` beside it. None: the
+            page is of the runs alone.
         output: the .html to write.
 
     Returns:
         The Markdown file.
     """
-    rows = read_rows(results)
-    facts = page_facts(rows=rows, runs=[read_run(path) for path in runs], results=results)
-    environment = Environment(
-        loader=PackageLoader("vasa.evaluation.report", "templates"),
-        autoescape=select_autoescape(["html", "j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    _replace(output, environment.get_template("report.html.j2").render(**facts))
+    records = [read_run(path) for path in runs]
     markdown = output.with_suffix(".md")
+    if results is None:
+        facts = runs_facts(records) | {"title": _title(records), "made": now(), "evaluation": None}
+        write_page(output, template="runs", facts=facts)
+        replace_text(markdown, runs_markdown(facts))
+        return markdown
+    rows = read_rows(results)
+    facts = page_facts(rows=rows, runs=records, results=results)
+    write_page(output, template="report", facts=facts)
     picture = results.parent / "eval" / "sheets" / PICTURE
     picture = Path(os.path.relpath(picture, output.parent)) if picture.is_file() else None
-    _replace(markdown, markdown_page(rows, facts, leakage_picture=picture))
+    replace_text(markdown, markdown_page(rows, facts, leakage_picture=picture))
     return markdown
 
 
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+def _title(runs: Sequence[RunRecord]) -> str:
+    return f"Runs: {', '.join(dict.fromkeys(run.name for run in runs))}"

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,10 @@ import yaml
 
 RUNNING_S = 600.0
 """A run without an end whose record is younger than this is taken to be running."""
-_MARKS = frozenset(("config.yaml", "metrics.jsonl"))
+ERROR = "error.json"
+"""What ended a run, beside its other records; `vasa train` writes it."""
+_CLOCK = frozenset(("step", "time_s"))
+_MARKS = frozenset(("config.yaml", "metrics.jsonl", ERROR))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +34,14 @@ class RunSummary:
     Attributes:
         path: of the folder, below the one that was looked in.
         config: dotted keys to leaves.
-        state: done, failed (a loss that was not finite), running (its record is young) or stopped.
+        state: done, failed (by an error), running (its record is young) or stopped.
+        error: what it failed by, in a line; empty where nothing is known.
         steps: trained so far.
         max_steps: wanted; None where nobody says.
         time_s: training time; None where nothing was logged.
+        starts: how often it was begun or continued.
         commit: 8 digits, `+` where there were changes.
+        model_hash: 8 digits of the finished model's; empty before.
         metrics: of the names asked for.
         damaged: files that could not be read, and why.
     """
@@ -43,10 +49,13 @@ class RunSummary:
     path: str
     config: dict[str, Any]
     state: str
+    error: str
     steps: int
     max_steps: int | None
     time_s: float | None
+    starts: int
     commit: str
+    model_hash: str
     metrics: dict[str, Measured]
     damaged: dict[str, str]
 
@@ -83,12 +92,12 @@ def read_results(paths: list[Path], *, names: list[str]) -> Results:
     found = Results()
     for path in paths:
         damaged = 0
-        for row in _lines(path, names):
+        for row in json_lines(path, names):
             if row is None:
                 damaged += 1
                 continue
             value, models = row.get("value"), row.get("models")
-            if row.get("metric") in names and _is_number(value) and isinstance(models, dict):
+            if row.get("metric") in names and is_number(value) and isinstance(models, dict):
                 for digits in models.values():
                     found.rows.setdefault(str(digits), []).append((row["metric"], float(value)))
         if damaged:
@@ -96,38 +105,50 @@ def read_results(paths: list[Path], *, names: list[str]) -> Results:
     return found
 
 
-def read_run(path: Path, *, root: Path, is_higher: dict[str, bool], results: Results) -> RunSummary:
+def read_run(
+    path: Path, *, root: Path, is_higher: dict[str, bool] | None, results: Results
+) -> RunSummary:
     """The records of one run; what is damaged is named and left out.
 
     Args:
         path: of the run folder.
         root: that the name is relative to.
-        is_higher: metrics wanted, and whether more is better.
+        is_higher: metrics wanted, and whether more is better; None: all, and less is.
         results: measurements of models.
     """
     damaged: dict[str, str] = {}
-    config = flat(_mapping(path / "config.yaml", damaged))
+    failure = _mapping(path / ERROR, damaged)
+    planned = failure.get("config")
+    planned = planned if isinstance(planned, dict) else {}
+    config = flat(_mapping(path / "config.yaml", damaged) or planned)
     done = _mapping(path / "done.json", damaged)
     environment = _mapping(path / "env.json", damaged)
-    steps, time_s, curves = _curves(path / "metrics.jsonl", damaged, names=list(is_higher))
+    steps, time_s, curves = _curves(path / "metrics.jsonl", damaged, names=is_higher)
     measured: dict[str, list[float]] = {}
-    for name, value in results.rows.get(str(done.get("model_hash"))[:8], []):
+    digits = str(done.get("model_hash") or "")[:8]
+    for name, value in results.rows.get(digits, []):
         measured.setdefault(name, []).append(value)
     curves = measured | curves
-    if not (path / "config.yaml").is_file():
+    if not config and "config.yaml" not in damaged:
         damaged["config.yaml"] = "there is none"
     commit = environment.get("commit")
-    max_steps = config.get("max_steps")
+    max_steps, starts = config.get("max_steps"), environment.get("starts")
+    state = _state(path)
     return RunSummary(
         path=str(path.relative_to(root)) if path != root else path.name,
         config=config,
-        state=_state(path),
-        steps=int(done["step"]) if _is_number(done.get("step")) else steps,
+        state=state,
+        error=_error(path, failure, damaged) if state == "failed" else "",
+        steps=int(done["step"]) if is_number(done.get("step")) else steps,
         max_steps=max_steps if isinstance(max_steps, int) else None,
-        time_s=float(done["time_s"]) if _is_number(done.get("time_s")) else time_s,
+        time_s=float(done["time_s"]) if is_number(done.get("time_s")) else time_s,
         commit=f"{str(commit)[:8]}{'+' if environment.get('is_dirty') else ''}" if commit else "",
+        starts=len(starts) if isinstance(starts, list) else 0,
+        model_hash=digits,
         metrics={
-            name: Measured(last=curve[-1], best=max(curve) if is_higher[name] else min(curve))
+            name: Measured(
+                last=curve[-1], best=max(curve) if (is_higher or {}).get(name) else min(curve)
+            )
             for name, curve in curves.items()
         },
         damaged=damaged,
@@ -147,11 +168,27 @@ def flat(node: Any, prefix: str = "") -> dict[str, Any]:
 def _state(path: Path) -> str:
     if (path / "done.json").is_file():
         return "done"
-    if (path / "nonfinite.json").is_file():
+    if (path / "nonfinite.json").is_file() or _has_failed(path):
         return "failed"
     records = [path / name for name in ("metrics.jsonl", "env.json", "checkpoints/last.ckpt")]
     youngest = max((file.stat().st_mtime for file in records if file.is_file()), default=0.0)
     return "running" if time.time() - youngest < RUNNING_S else "stopped"
+
+
+def _has_failed(path: Path) -> bool:
+    """Whether an error ended the last start; each start writes env.json anew."""
+    error, environment = path / ERROR, path / "env.json"
+    if not error.is_file():
+        return False
+    return not environment.is_file() or error.stat().st_mtime >= environment.stat().st_mtime
+
+
+def _error(path: Path, failure: dict[str, Any], damaged: dict[str, str]) -> str:
+    """What a failed run says of its end, in a line."""
+    if text := " ".join(str(failure.get("error") or "").split()):
+        return text
+    step = _mapping(path / "nonfinite.json", damaged).get("step")
+    return "" if step is None else f"a loss or gradient that is not finite at step {step}"
 
 
 def _mapping(path: Path, damaged: dict[str, str]) -> dict[str, Any]:
@@ -173,27 +210,27 @@ def _mapping(path: Path, damaged: dict[str, str]) -> dict[str, Any]:
 
 
 def _curves(
-    path: Path, damaged: dict[str, str], *, names: list[str]
+    path: Path, damaged: dict[str, str], *, names: Collection[str] | None
 ) -> tuple[int, float | None, dict[str, list[float]]]:
     """Last step, training time and the values of these names; a last line cut by a kill is none."""
     steps, time_s = 0, None
     curves: dict[str, list[float]] = {}
     num_damaged = 0
-    for row in _lines(path, None):
-        if row is None or not _is_number(row.get("step")):
+    for row in json_lines(path, None):
+        if row is None or not is_number(row.get("step")):
             num_damaged += 1
             continue
         steps = max(steps, int(row["step"]))
-        time_s = float(row["time_s"]) if _is_number(row.get("time_s")) else time_s
-        for name in names:
-            if _is_number(row.get(name)):
+        time_s = float(row["time_s"]) if is_number(row.get("time_s")) else time_s
+        for name in [key for key in row if key not in _CLOCK] if names is None else names:
+            if is_number(row.get(name)):
                 curves.setdefault(name, []).append(float(row[name]))
     if num_damaged:
         damaged[path.name] = f"{num_damaged} lines are no records of a step"
     return steps, time_s, curves
 
 
-def _lines(path: Path, names: list[str] | None) -> Iterator[dict[str, Any] | None]:
+def json_lines(path: Path, names: list[str] | None) -> Iterator[dict[str, Any] | None]:
     """JSON objects of a file; None for a line that is none, but for a last one without its end."""
     try:
         text = path.read_bytes().decode(errors="replace") if path.is_file() else ""
@@ -214,5 +251,6 @@ def _lines(path: Path, names: list[str] | None) -> Iterator[dict[str, Any] | Non
             yield None
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a record holds a number that is finite."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
