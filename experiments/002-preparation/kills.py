@@ -13,37 +13,30 @@ import hashlib
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
-import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from killing import (  # noqa: E402, F401 - the tests take some of them from here
+    MARK,
+    HasBegun,
+    Stage,
+    finish,
+    is_newer,
+    processes,
+    strike,
+    wait_until_gone,
+)
+
 NUM_ROUNDS, NUM_PEOPLE = 2, 10
-POLL_S = 0.001
 SHARDS = "[!.]*/*.tar"
-MARK = "VASA_KILLS_MARK"
-"""Environment variable by which a run's processes are known."""
-
-
-HasBegun = Callable[[Path, float], bool]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """A part of a run: whether it has begun in an output, given when the run did, and the longest
-    wait in it.
-    """
-
-    name: str
-    has_begun: HasBegun
-    longest_s: float
 
 
 def content(root: Path) -> dict[str, str]:
@@ -71,36 +64,6 @@ def leftovers(root: Path) -> list[str]:
     )
 
 
-def processes(mark: str) -> list[int]:
-    """Processes that live and were started with `mark` in their environment."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdecimal() or int(folder.name) == os.getpid():
-            continue
-        try:
-            state = (folder / "stat").read_text().rsplit(")", 1)[1].split()[0]
-            words = (folder / "environ").read_bytes().split(b"\0")
-        except OSError:  # it ended meanwhile
-            continue
-        if state != "Z" and f"{MARK}={mark}".encode() in words:
-            found.append(int(folder.name))
-    return found
-
-
-def wait_until_gone(mark: str, *, limit_s: float) -> float:
-    """Seconds until none of a run's processes lives.
-
-    Raises:
-        TimeoutError: some do.
-    """
-    begin = time.monotonic()
-    while alive := processes(mark):
-        if time.monotonic() - begin > limit_s:
-            raise TimeoutError(f"processes {alive} outlive their run by {limit_s} s")
-        time.sleep(0.02)
-    return time.monotonic() - begin
-
-
 def state_of(root: Path) -> dict[str, Any]:
     """How far a run got."""
     work = root / ".work"
@@ -112,18 +75,6 @@ def state_of(root: Path) -> dict[str, Any]:
     }
 
 
-def start(words: list[str], *, mark: str, log: Path) -> subprocess.Popen[bytes]:
-    """`vasa prep` in a process group of its own."""
-    with open(log, "ab") as file:
-        return subprocess.Popen(
-            [sys.executable, "-m", "vasa.cli", *words],
-            env={**os.environ, "OMP_NUM_THREADS": "1", MARK: mark},
-            stdout=file,
-            stderr=file,
-            start_new_session=True,
-        )
-
-
 def _stages(rng: random.Random) -> list[Stage]:
     """Ten of them, in the order of a run."""
 
@@ -132,7 +83,7 @@ def _stages(rng: random.Random) -> list[Stage]:
         return lambda root, since: state_of(root)["prepared"] >= num or late(root, since)
 
     def written(pattern: str) -> HasBegun:
-        return lambda root, since: any(_is_newer(path, since) for path in root.glob(pattern))
+        return lambda root, since: any(is_newer(path, since) for path in root.glob(pattern))
 
     counts = sorted(rng.sample(range(1, NUM_PEOPLE), 3))
     return [
@@ -148,46 +99,6 @@ def _stages(rng: random.Random) -> list[Stage]:
         Stage(name="card", has_begun=written("card/*.png*"), longest_s=0.02),
         Stage(name="end", has_begun=written("card.md"), longest_s=0.01),
     ]
-
-
-def _is_newer(path: Path, since: float) -> bool:
-    try:
-        return path.stat().st_mtime > since
-    except OSError:  # renamed meanwhile
-        return False
-
-
-def _kill_once(
-    words: list[str],
-    root: Path,
-    log: Path,
-    stage: Stage,
-    *,
-    whole_group: bool,
-    rng: random.Random,
-) -> dict[str, Any]:
-    mark = uuid.uuid4().hex
-    since, begin = time.time(), time.monotonic()
-    run = start(words, mark=mark, log=log)
-    while run.poll() is None and not stage.has_begun(root, since):
-        time.sleep(POLL_S)
-    delay = rng.uniform(0, stage.longest_s)
-    until = time.monotonic() + delay
-    while run.poll() is None and time.monotonic() < until:
-        time.sleep(POLL_S)
-    seconds = time.monotonic() - begin
-    if run.poll() is None:
-        (os.killpg if whole_group else os.kill)(run.pid, signal.SIGKILL)
-    run.wait()
-    alone_s = wait_until_gone(mark, limit_s=30)
-    return {
-        "stage": stage.name,
-        "after_s": round(seconds, 3),
-        "signal_to": "group" if whole_group else "command",
-        "exit_code": run.returncode,
-        "others_outlived_it_s": round(alone_s, 2),
-        "existed": state_of(root),
-    }
 
 
 def main() -> None:
@@ -207,21 +118,16 @@ def main() -> None:
     words = ["prep", f"input={raw}", "size=64", "workers=2", "split.val=0.3", "split.test=0.2"]
     words += ["clip.max_outside=0.5", "clips_per_shard=3"]
 
-    mark = uuid.uuid4().hex
     begin = time.monotonic()
-    whole = start([*words, f"output={run_folder / 'whole'}"], mark=mark, log=log)
-    assert whole.wait() == 0, f"the undisturbed run failed, see {log}"
+    code = finish([*words, f"output={run_folder / 'whole'}"], log=log)
+    assert code == 0, f"the undisturbed run failed, see {log}"
     whole_s = time.monotonic() - begin
-    wait_until_gone(mark, limit_s=30)
     expected = content(run_folder / "whole")
 
     kills, rounds = [], []
 
-    def finish(root: Path) -> None:
-        mark = uuid.uuid4().hex
-        last = start([*words, f"output={root}"], mark=mark, log=log)
-        code = last.wait()
-        wait_until_gone(mark, limit_s=30)
+    def end(root: Path) -> None:
+        code = finish([*words, f"output={root}"], log=log)
         found = content(root)
         names = expected.keys() | found.keys()
         rounds.append(
@@ -243,16 +149,24 @@ def main() -> None:
             is_killed = False
             while not is_killed:
                 if (root / "done.json").is_file():  # that kill came too late for another
-                    finish(root)
+                    end(root)
                     root = run_folder / f"set-{len(rounds)}"
                 command = [*words, f"output={root}"]
                 whole_group = len(kills) % 2 == 0
-                kill = _kill_once(command, root, log, stage, whole_group=whole_group, rng=rng)
-                is_killed = kill["exit_code"] == -signal.SIGKILL
+                found = strike(command, root, stage, log=log, whole_group=whole_group, rng=rng)
+                is_killed = found.is_killed
                 if is_killed:
-                    kills.append({"folder": root.name, **kill})
+                    kills.append(
+                        {
+                            "folder": root.name,
+                            "stage": stage.name,
+                            "signal_to": "group" if whole_group else "command",
+                            **asdict(found),
+                            "existed": state_of(root),
+                        }
+                    )
                     print(json.dumps(kills[-1]), flush=True)
-        finish(root)
+        end(root)
     record = {
         "seed": seed,
         "undisturbed": {

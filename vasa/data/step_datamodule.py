@@ -4,6 +4,7 @@ Subclasses say what the batch of a step is; order, workers, processes and resume
 once.
 """
 
+import signal
 import sys
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -46,6 +47,15 @@ class _Loader(DataLoader[Batch]):
             if isinstance(batch, _Refusal):
                 raise InputError(batch.text)
             yield batch
+
+
+def _leave_signals_to_the_run(_: int) -> None:
+    """A signal to the whole group asks the training to save itself: without workers it could not.
+
+    Ctrl-C does that, and so do queues. Workers end with their training, however that ends.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
 
 
 class StepDataModule(lightning.LightningDataModule):
@@ -110,6 +120,7 @@ class StepDataModule(lightning.LightningDataModule):
             sampler=StepSampler(start_step=self.batches_consumed, num_steps=self.num_steps),
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
+            worker_init_fn=_leave_signals_to_the_run,
         )
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:

@@ -36,12 +36,15 @@ def save_model(net: nn.Module, config: Mapping[str, Any], directory: str | Path)
     """
     directory = Path(directory)
     assert "_target_" in config, "a saved network's config needs its _target_"
-    aside = directory.with_name(f".{directory.name}.{os.getpid()}")
+    aside = directory.with_name(f".{directory.name}.part")  # what a kill left of it goes, too
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     state = {name: value.detach().cpu().clone() for name, value in net.state_dict().items()}
     save_file({name: value.contiguous() for name, value in state.items()}, aside / WEIGHTS)
     (aside / CONFIG).write_text(json.dumps(dict(config), indent=2, sort_keys=True) + "\n")
+    for name in (WEIGHTS, CONFIG):
+        with open(aside / name, "rb") as file:
+            os.fsync(file.fileno())
     if directory.exists():
         shutil.rmtree(directory)
     aside.rename(directory)

@@ -21,8 +21,9 @@ from omegaconf import DictConfig, OmegaConf
 from vasa.types import InputError
 
 ROOT_KEYS = frozenset(
-    "stage name seed run_dir max_steps log_every sample_every checkpoint_every_s ema_decay"
-    " max_nonfinite_steps module data trainer logger".split()
+    "stage name seed run_dir max_steps log_every sample_every checkpoint_every_s checkpoint_last"
+    " checkpoint_best checkpoint_by ema_decay max_nonfinite_steps module data trainer"
+    " logger".split()
 )
 TRAINER_KEYS = frozenset(
     "accelerator devices num_nodes strategy precision num_threads accumulate_grad_batches"
@@ -35,6 +36,9 @@ NEUTRAL = (
     "log_every",
     "sample_every",
     "checkpoint_every_s",
+    "checkpoint_last",
+    "checkpoint_best",
+    "checkpoint_by",
     "trainer.num_threads",
     "data.num_workers",
     "data.cache_gb",
@@ -151,7 +155,7 @@ def _check_signature(*, where: str, node: dict[str, Any]) -> None:
         raise InputError(f"{where}._target_ is {path!r}, which does not exist") from error
     except AttributeError as error:
         raise InputError(f"{where}._target_ is {path!r}, which does not exist") from error
-    parameters = inspect.signature(target).parameters
+    parameters = _parameters(target)
     given = {key for key in node if not re.fullmatch(r"_\w+_", key)}
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
@@ -166,6 +170,20 @@ def _check_signature(*, where: str, node: dict[str, Any]) -> None:
     }
     if not node.get("_partial_", False) and (absent := sorted(needed - given)):
         raise InputError(f"{where} lacks {', '.join(absent)}, which {path} needs")
+
+
+def _parameters(target: Any) -> dict[str, inspect.Parameter]:
+    """Of a function or a constructor; a class that hands `**more` on takes its bases' too."""
+    found: dict[str, inspect.Parameter] = {}
+    for kind in target.__mro__ if isinstance(target, type) else (target,):
+        if kind is object or (isinstance(target, type) and "__init__" not in vars(kind)):
+            continue
+        own = inspect.signature(kind).parameters
+        found = {name: p for name, p in found.items() if p.kind is not p.VAR_KEYWORD}
+        found = {**own, **found}
+        if not any(p.kind is p.VAR_KEYWORD for p in own.values()):
+            break
+    return found
 
 
 def _nearest(word: str, known: Any) -> str:

@@ -1,45 +1,82 @@
-"""The checkpoint that a run continues from, and how a run is stopped."""
+"""When checkpoints are saved, and how a run is stopped."""
 
-import os
 import signal
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import lightning
 from lightning.pytorch import Callback
+from torch import Tensor
 
+from vasa.training.checkpoint_store import CheckpointNote, CheckpointStore
+from vasa.training.record import Record
 from vasa.training.step_seeds import step_of
+
+RETRY_S = 60.0
+"""Seconds until a checkpoint that the disk had no room for is tried again, at most."""
+
+
+class Stopped(SystemExit):
+    """A run that was asked to stop has saved itself; 128 + the signal is the exit code."""
 
 
 class LastCheckpoint(Callback):
-    """Saves checkpoints/last.ckpt by time, at the end, and when asked to stop. Goes last.
+    """Saves checkpoints by time, at the end, and when asked to stop. Goes last.
 
-    SIGTERM and SIGINT only set a flag; at the end of the batch all processes agree, save and
-    leave the loop, whichever of them was asked. A second SIGINT interrupts at once. Between the
-    batches of one optimiser step (accumulate_grad_batches) there is nothing to save: the gradients
-    so far are in no checkpoint, so it waits for the step.
+    SIGTERM, SIGINT and SIGUSR1, which SLURM can send before a time limit, only set a flag while
+    batches are trained on; at the end of the batch all processes agree, save and leave the loop,
+    whichever of them was asked. A second SIGINT interrupts at once. Before the first batch there is
+    nothing to save and the run ends at once. Between the batches of one optimiser step
+    (accumulate_grad_batches) there is nothing to save either: the gradients so far are in no
+    checkpoint, so it waits for the step.
 
     Args:
-        path: the file; written aside and renamed, so that it is always whole.
+        store: keeps them.
         every_s: seconds between saves.
+        record: knows the logged values.
+        scored_by: logged value, lower is better, whose mean since the last save is the score.
     """
 
-    def __init__(self, *, path: Path, every_s: float) -> None:
-        self.path, self.every_s = path, every_s
+    def __init__(
+        self, *, store: CheckpointStore, every_s: float, record: Record, scored_by: str
+    ) -> None:
+        self.store, self.every_s = store, every_s
+        self.record, self.scored_by = record, scored_by
         self.received: int | None = None
+        self.wait_s = every_s
         self.saved_at = time.monotonic()
-        self._handlers: dict[int, Any] = {}
+        self._score: tuple[Tensor | float, int] = (0.0, 0)
+        self._is_training = False
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take the signals.
+
+        Lightning would requeue a SLURM job at SIGUSR1 and begin any later run in the working folder
+        from a checkpoint of its own there. It keeps out where a handler is set.
+        """
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+        before = {number: signal.signal(number, self._on_signal) for number in numbers}
+        try:
+            yield
+        finally:
+            self._is_training = False
+            for number, handler in before.items():
+                signal.signal(number, handler or signal.SIG_DFL)
 
     def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        """Take over the signals (from Lightning, which would end inside the handler)."""
+        """Take SIGTERM back from Lightning, which would end within a batch; from now on, wait."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        self._is_training = True
         self.saved_at = time.monotonic()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._handlers[number] = signal.signal(number, self._on_signal)
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         """Save when it is time; leave when asked."""
-        is_due = time.monotonic() - self.saved_at >= self.every_s
+        if (value := self.record.latest.get(self.scored_by)) is not None:
+            self._score = (self._score[0] + value, self._score[1] + 1)
+        is_due = time.monotonic() - self.saved_at >= self.wait_s
         is_last = step_of(trainer) >= trainer.datamodule.num_steps  # type: ignore[attr-defined]
         if step_of(trainer) % trainer.accumulate_grad_batches and not is_last:
             return
@@ -54,22 +91,23 @@ class LastCheckpoint(Callback):
             trainer.should_stop = True
 
     def save(self, trainer: lightning.Trainer) -> None:
-        """Write the checkpoint aside, then put it in place."""
-        aside = self.path.with_name(".last.ckpt")
-        trainer.save_checkpoint(aside)
-        if trainer.is_global_zero:
-            os.replace(aside, self.path)
+        """Have it saved; one that the disk had no room for is tried again soon."""
+        step = step_of(trainer)
+        total, count = self._score
+        score = float(total) / count if count else None
+        self._score = (0.0, 0)
+        trainer.save_checkpoint(
+            self.store.path_of(step), storage_options=CheckpointNote(step=step, score=score)
+        )
+        has_failed = self.store.failure is not None
+        self.wait_s = min(RETRY_S, self.every_s) if has_failed else self.every_s
         self.saved_at = time.monotonic()
 
-    def teardown(self, *_: Any, **__: Any) -> None:
-        """Give the signals back."""
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers = {}
-
-    on_exception = teardown
-
     def _on_signal(self, number: int, _: Any) -> None:
+        if number == signal.SIGUSR1:
+            number = signal.SIGTERM  # another word for it
+        if not self._is_training:
+            raise KeyboardInterrupt if number == signal.SIGINT else Stopped(128 + number)
         if number == signal.SIGINT and self.received == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = number

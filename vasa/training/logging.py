@@ -1,10 +1,10 @@
-"""metrics.jsonl is the record; wandb and TensorBoard mirror it and may fail without harm."""
+"""metrics.jsonl is the record; wandb and TensorBoard mirror it. None of it may end a training."""
 
+import contextlib
 import json
 import os
 import sys
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +13,10 @@ from vasa.types import InputError
 
 class Mirror(Protocol):
     """Somewhere else that shows what the record holds."""
+
+    def begin(self, record: Path, *, step: int) -> None:
+        """The run begins, or continues after a step; the record holds what was before."""
+        ...
 
     def metrics(self, values: dict[str, float], *, step: int) -> None:
         """Values of a step."""
@@ -28,39 +32,92 @@ class Mirror(Protocol):
 
 
 class MetricsRecord:
-    """Lines of metrics.jsonl, one JSON object each.
+    """Lines of metrics.jsonl, one JSON object each, without a gap and none twice.
+
+    What cannot be written (a full disk) is kept, said once, and tried again with the next line.
 
     Args:
         path: the file; lines of steps after `step` (from before a kill) are dropped.
         step: batches that the run continues from.
+        unwritten: lines that were still to be written at that step.
+
+    Attributes:
+        time_s: training time at the last line.
+        unwritten: lines not in the file; a checkpoint keeps them.
     """
 
-    def __init__(self, *, path: Path, step: int) -> None:
+    def __init__(self, *, path: Path, step: int, unwritten: Iterable[dict[str, Any]] = ()) -> None:
         self.path = path
-        kept = [line for line in self.read(path) if line["step"] <= step]
-        aside = path.with_name(f".{path.name}")
-        aside.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        aside.replace(path)
-        self.time_s = float(kept[-1]["time_s"]) if kept else 0.0
+        kept, self._end = _lines_until(path, step)
+        written = int(kept[-1]["step"]) if kept else 0
+        self.unwritten = [line for line in unwritten if line["step"] > written]
+        last = (*kept, *self.unwritten)[-1:]
+        self.time_s = float(last[0]["time_s"]) if last else 0.0
+        self._has_failed = False
+        self._flush()
 
     @staticmethod
     def read(path: Path) -> list[dict[str, Any]]:
-        """Whole lines of a record; a last one that was cut off by a kill is left out."""
-        if not path.is_file():
-            return []
-        lines = []
-        for text in path.read_text().splitlines():
-            try:
-                lines.append(json.loads(text))
-            except json.JSONDecodeError:
-                break
-        return lines
+        """Whole lines of a record; what was cut off by a kill, or damaged, is left out."""
+        return _lines_until(path, None)[0]
 
     def write(self, values: dict[str, float], *, step: int, time_s: float) -> None:
         """One line."""
-        line = {"step": step, "time_s": round(time_s, 3), **values}
-        with self.path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        self.unwritten.append({"step": step, "time_s": round(time_s, 3), **values})
+        self._flush()
+
+    def sync(self) -> None:
+        """What is written is on the disk, should the power go."""
+        with contextlib.suppress(OSError):
+            file = os.open(self.path, os.O_WRONLY)
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
+
+    def _flush(self) -> None:
+        text = "".join(json.dumps(line) + "\n" for line in self.unwritten).encode()
+        try:
+            file = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o666)
+            try:
+                self._end = min(self._end, os.fstat(file).st_size)
+                os.ftruncate(file, self._end)  # half a line of a try that failed goes
+                done = 0
+                while done < len(text):
+                    done += os.pwrite(file, text[done:], self._end + done)
+            finally:
+                os.close(file)
+        except OSError as error:
+            if not self._has_failed:
+                report(
+                    f"{self.path} cannot be written ({error.strerror}); training goes on, its "
+                    "lines are kept, in checkpoints too, and tried again"
+                )
+            self._has_failed = True
+            return
+        self._end += len(text)
+        self.unwritten = []
+        if self._has_failed:
+            report(f"{self.path} is written again; no line is missing")
+        self._has_failed = False
+
+
+def _lines_until(path: Path, step: int | None) -> tuple[list[dict[str, Any]], int]:
+    """Lines up to a step (None: all) and where in the file they end, in bytes."""
+    lines: list[dict[str, Any]] = []
+    end = place = 0
+    for text in path.read_bytes().splitlines(keepends=True) if path.is_file() else ():
+        place += len(text)
+        try:
+            line = json.loads(text)
+            is_later = step is not None and line["step"] > step
+        except (ValueError, TypeError, KeyError):
+            continue
+        if is_later or not text.endswith(b"\n"):
+            break
+        lines.append(line)
+        end = place
+    return lines, end
 
 
 class Mirrors:
@@ -72,6 +129,10 @@ class Mirrors:
 
     def __init__(self, mirrors: dict[str, Mirror]) -> None:
         self._mirrors = mirrors
+
+    def begin(self, record: Path, *, step: int) -> None:
+        """The run begins or continues, to all."""
+        self._each(lambda mirror: mirror.begin(record, step=step))
 
     def metrics(self, values: dict[str, float], *, step: int) -> None:
         """Values of a step, to all."""
@@ -110,71 +171,24 @@ def open_mirrors(*, kind: str, project: str, folder: Path, config: dict[str, Any
     if kind == "none":
         return Mirrors({})
     if kind in ("auto", "wandb"):
-        for mode in _wandb_modes():
-            try:
-                mirror = WandbMirror(mode=mode, project=project, folder=folder, config=config)
-                return Mirrors({"wandb": mirror})
-            except Exception as error:  # no key, no network, no disk: the record does not need it
-                report(f"wandb {mode} did not start ({type(error).__name__}: {error})")
-        return Mirrors({})
+        from vasa.training.wandb_mirror import WandbMirror, modes
+
+        try:
+            chosen = modes()
+            mirror = WandbMirror(modes=chosen, project=project, folder=folder, config=config)
+        except OSError as error:  # no room for a process or a file: the record does not need it
+            report(f"wandb did not start ({error}); training goes on")
+            return Mirrors({})
+        return Mirrors({"wandb": mirror} if chosen else {})
     if kind == "tensorboard":
         return Mirrors({"tensorboard": TensorboardMirror(folder=folder)})
     raise InputError(f"expected logger= auto, none, wandb or tensorboard, got {kind!r}")
 
 
 def report(text: str) -> None:
-    """A line for the person who watches."""
-    print(f"vasa: {' '.join(text.split())}", file=sys.stderr)
-
-
-def _wandb_modes() -> list[str]:
-    """Online only with a key; then offline if that fails. Never a question to the terminal."""
-    chosen = os.environ.get("WANDB_MODE")
-    if chosen in ("disabled", "offline"):
-        return [chosen]
-    return ["online", "offline"] if os.environ.get("WANDB_API_KEY") else ["offline"]
-
-
-class WandbMirror:
-    """A wandb run whose id lives in the run folder, so that a continued run is one run.
-
-    Args:
-        mode: online, offline or disabled.
-        project: wandb's project.
-        folder: run folder.
-        config: resolved configuration.
-    """
-
-    def __init__(self, *, mode: str, project: str, folder: Path, config: dict[str, Any]) -> None:
-        import wandb
-
-        id_file = folder / "wandb_id.txt"
-        if not id_file.is_file():
-            id_file.write_text(uuid.uuid4().hex[:12])
-        self._wandb = wandb
-        self._run = wandb.init(
-            mode=mode,  # type: ignore[arg-type]
-            project=project,
-            id=id_file.read_text().strip(),
-            name=f"{config['stage']}/{config['name']}",
-            group=config["stage"],
-            dir=str(folder),
-            config=config,
-            resume="allow" if mode == "online" else None,
-            settings=wandb.Settings(silent=True, console="off", init_timeout=30),
-        )
-
-    def metrics(self, values: dict[str, float], *, step: int) -> None:
-        """Values of a step."""
-        self._run.log(values, step=step)
-
-    def picture(self, name: str, path: Path, *, step: int) -> None:
-        """A sample picture."""
-        self._run.log({f"samples/{name}": self._wandb.Image(str(path))}, step=step)
-
-    def close(self) -> None:
-        """Finish the run; the next job of a sweep gets its own."""
-        self._run.finish()
+    """A line for the person who watches; where it cannot be written, nobody does."""
+    with contextlib.suppress(OSError, ValueError):
+        print(f"vasa: {' '.join(text.split())}", file=sys.stderr, flush=True)
 
 
 class TensorboardMirror:
@@ -191,7 +205,11 @@ class TensorboardMirror:
             raise InputError(
                 "logger=tensorboard needs the tensorboard package: pip install tensorboard"
             ) from error
-        self._writer = SummaryWriter(str(folder / "tensorboard"))
+        self._open = lambda step: SummaryWriter(str(folder / "tensorboard"), purge_step=step)
+
+    def begin(self, record: Path, *, step: int) -> None:
+        """A file of its own for each start; values after the step, from before a kill, go."""
+        self._writer = self._open(step + 1 if step else None)
 
     def metrics(self, values: dict[str, float], *, step: int) -> None:
         """Values of a step."""
@@ -208,4 +226,5 @@ class TensorboardMirror:
 
     def close(self) -> None:
         """Flush."""
-        self._writer.close()
+        if hasattr(self, "_writer"):
+            self._writer.close()

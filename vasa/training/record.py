@@ -32,6 +32,7 @@ class Record(Callback):
         self.counts: dict[str, int] = {}
         self.latest: dict[str, Tensor | float] = {}
         self.record: MetricsRecord | None = None
+        self.unwritten: list[dict[str, Any]] = []
         self.time_before_s = 0.0
         self.started = time.monotonic()
 
@@ -44,7 +45,11 @@ class Record(Callback):
         """Continue the file from where the checkpoint stands."""
         self.started = time.monotonic()
         if trainer.is_global_zero:
-            self.record = MetricsRecord(path=self.folder.metrics, step=step_of(trainer))
+            step = step_of(trainer)
+            self.record = MetricsRecord(
+                path=self.folder.metrics, step=step, unwritten=self.unwritten
+            )
+            self.mirrors.begin(self.folder.metrics, step=step)
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         """Add up; write a line when it is time."""
@@ -65,17 +70,24 @@ class Record(Callback):
             self.mirrors.metrics(values, step=step)
 
     def state_dict(self) -> dict[str, Any]:
-        """The unfinished means, the latest values and the time so far."""
+        """The unfinished means, the latest values, the time so far, lines that found no room.
+
+        A checkpoint counts on the lines before it: they are on the disk before it is.
+        """
+        if self.record is not None:
+            self.record.sync()
+            self.unwritten = list(self.record.unwritten)
         sums = {name: float(total) for name, total in self.sums.items()}
         latest = {name: float(value) for name, value in self.latest.items()}
         state = {"sums": sums, "counts": dict(self.counts), "latest": latest}
-        return {**state, "time_s": self.time_s}
+        return {**state, "time_s": self.time_s, "unwritten": self.unwritten}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where the checkpoint stood."""
         self.sums, self.counts = dict(state_dict["sums"]), dict(state_dict["counts"])
         self.latest = dict(state_dict.get("latest", {}))
         self.time_before_s = state_dict["time_s"]
+        self.unwritten = list(state_dict.get("unwritten", ()))
 
 
 def _means_over_processes(trainer: lightning.Trainer) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """The run folder: what a run is, where it stands, and what it left.
 
-config.yaml overrides.txt env.json metrics.jsonl checkpoints/last.ckpt model/ samples/ and, only
-when all of it was done, done.json.
+config.yaml overrides.txt env.json metrics.jsonl checkpoints/ (last.ckpt is the newest) model/
+samples/ and, only when all of it was done, done.json.
 """
 
 import json
@@ -36,7 +36,7 @@ class RunFolder:
         self.path = Path(path)
         self.config = self.path / "config.yaml"
         self.metrics = self.path / "metrics.jsonl"
-        self.checkpoint = self.path / "checkpoints" / "last.ckpt"
+        self.checkpoints = self.path / "checkpoints"
         self.model = self.path / "model"
         self.samples = self.path / "samples"
         self.done = self.path / "done.json"
@@ -71,7 +71,7 @@ class RunFolder:
         self, *, config: dict[str, Any], overrides: Sequence[str], environment: dict[str, Any]
     ) -> None:
         """Make the folder and write down what is run; starts of a continued run are added up."""
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
         write_atomically(self.config, yaml.safe_dump(config, sort_keys=False))
         write_atomically(self.path / "overrides.txt", "".join(f"{word}\n" for word in overrides))
         record = self.path / "env.json"
@@ -89,8 +89,8 @@ class RunFolder:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """The whole text or the file as it was."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    """The whole text or the file as it was; one process at a time."""
+    aside = path.with_name(f".{path.name}.part")
     aside.write_text(text)
     aside.replace(path)
 

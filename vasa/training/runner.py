@@ -19,14 +19,12 @@ from omegaconf import DictConfig
 from vasa.data.order import RowShare
 from vasa.models.checkpoint import model_hash, save_model
 from vasa.training import callbacks
+from vasa.training.checkpoint_store import CheckpointStore
 from vasa.training.config import build, default_run_dir, resolved
 from vasa.training.ema import ModelEma
+from vasa.training.last_checkpoint import Stopped
 from vasa.training.logging import open_mirrors, report
 from vasa.training.run_folder import RunFolder, describe_environment
-
-
-class Stopped(SystemExit):
-    """A run that was asked to stop has saved itself; 128 + the signal is the exit code."""
 
 
 def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
@@ -44,7 +42,7 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
 
     Raises:
         InputError: a configuration that does not fit, or a folder of another run.
-        Stopped: SIGTERM or SIGINT came; the checkpoint is of the last whole batch.
+        Stopped: SIGTERM, SIGUSR1 or SIGINT came; the checkpoint is of the last whole batch.
     """
     config = resolved(cfg)
     folder = RunFolder(config["run_dir"] or default_run_dir(config))
@@ -62,7 +60,12 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
     mirrors = None
     try:
         average = ModelEma(decay=config["ema_decay"])
-        trainer = build_trainer(config)
+        store = CheckpointStore(
+            folder=folder.checkpoints,
+            keep_last=config["checkpoint_last"],
+            keep_best=config["checkpoint_best"],
+        )
+        trainer = build_trainer(config, store=store)
         data.share_out(RowShare(index=trainer.global_rank, count=trainer.world_size))
         if trainer.is_global_zero:
             environment = describe_environment(device=str(trainer.strategy.root_device))
@@ -73,10 +76,13 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
             folder=folder.path,
             config=config,
         )
-        last = callbacks.LastCheckpoint(
-            path=folder.checkpoint, every_s=config["checkpoint_every_s"]
-        )
         record = callbacks.Record(folder=folder, mirrors=mirrors, every=config["log_every"])
+        last = callbacks.LastCheckpoint(
+            store=store,
+            every_s=config["checkpoint_every_s"],
+            record=record,
+            scored_by=config["checkpoint_by"],
+        )
         samples = callbacks.Samples(
             folder=folder, mirrors=mirrors, ema=average, every=config["sample_every"]
         )
@@ -90,12 +96,12 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
             last,
         ]
         trainer.callbacks.extend(around)  # type: ignore[attr-defined]
-        begun = folder.checkpoint.is_file()
-        with _other_processes(trainer), _warned_by_the_queue():
+        with _other_processes(trainer), last.listening():
+            newest = store.newest()
             trainer.fit(
                 module,
                 datamodule=data,
-                ckpt_path=str(folder.checkpoint) if begun else None,
+                ckpt_path=None if newest is None else str(newest),
                 weights_only=True,
             )
         if last.received is not None and data.batches_consumed < config["max_steps"]:
@@ -156,31 +162,19 @@ def _other_processes(trainer: lightning.Trainer) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def _warned_by_the_queue() -> Iterator[None]:
-    """SIGUSR1, which SLURM can send before a time limit, asks for the same as SIGTERM.
-
-    Lightning would take it in a SLURM job: save a checkpoint of its own into the working folder,
-    requeue the job, train on, and begin any later run in that folder from that checkpoint. It
-    keeps out where a handler is set.
-    """
-    before = signal.signal(signal.SIGUSR1, lambda *_: signal.raise_signal(signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGUSR1, before or signal.SIG_DFL)
-
-
 def _report_once(text: str) -> None:
     if rank_zero_only.rank == 0:
         report(text)
 
 
-def build_trainer(config: dict[str, Any]) -> lightning.Trainer:
+def build_trainer(
+    config: dict[str, Any], *, store: CheckpointStore | None = None
+) -> lightning.Trainer:
     """Lightning's Trainer; the end of the run is the end of the (finite) data."""
     settings = {key: value for key, value in config["trainer"].items() if key != "num_threads"}
     return lightning.Trainer(
         **settings,
+        plugins=[] if store is None else [store],
         max_epochs=1,
         logger=False,
         enable_checkpointing=False,

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from vasa.training.ema import ModelEma
-from vasa.training.logging import Mirrors
+from vasa.training.logging import Mirrors, report
 from vasa.training.run_folder import RunFolder
 from vasa.training.step_seeds import step_of
 
@@ -32,6 +32,7 @@ class Samples(Callback):
 
     def __init__(self, *, folder: RunFolder, mirrors: Mirrors, ema: ModelEma, every: int) -> None:
         self.folder, self.mirrors, self.ema, self.every = folder, mirrors, ema, every
+        self.has_failed = False
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module, *_: Any) -> None:
         """Draw when it is time."""
@@ -42,6 +43,14 @@ class Samples(Callback):
             return
         with _evaluating(pl_module), self.ema.swapped_in(pl_module.model):
             pictures = pl_module.sample_images()
+        try:
+            self._show(pictures, step=step)
+        except OSError as error:
+            if not self.has_failed:
+                report(f"{self.folder.samples} cannot be written ({error}); training goes on")
+            self.has_failed = True
+
+    def _show(self, pictures: dict[str, Tensor], *, step: int) -> None:
         self.folder.samples.mkdir(exist_ok=True)
         for name, picture in pictures.items():
             path = self.folder.samples / f"{name}_{step:07d}.png"

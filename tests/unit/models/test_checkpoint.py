@@ -49,7 +49,11 @@ def test_hash_follows_weights_and_configuration(saved, tmp_path):
 
 
 def test_saving_leaves_nothing_aside(saved):
-    _, folder = saved
+    net, folder = saved
+    left = folder.with_name(".model.part")  # by a kill
+    left.mkdir()
+    (left / "model.safetensors").write_bytes(b"half of")
+    save_model(net, CONFIG, folder)
     assert sorted(path.name for path in folder.parent.iterdir()) == ["model"]
 
 

@@ -47,6 +47,25 @@ def train_in_two(overrides: list[str], mishap: Mishap | None = None) -> list[int
     return [process.exitcode or 0 for process in running]
 
 
+def train_toy(overrides: list[str], *, kill: str = "") -> int:
+    """Exit code of a run of the toy that kills itself while `training`; negative: by a signal."""
+    process = SERVER.Process(target=_train_toy, args=(overrides, kill))
+    process.start()
+    process.join(timeout=200)
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+def _train_toy(overrides: list[str], kill: str) -> None:
+    os.environ |= {"TOY_KILL": kill, "OMP_NUM_THREADS": "1"}
+    multiprocessing.set_start_method("fork", force=True)  # of loader workers, as in a command
+    from toy import toy_config
+
+    from vasa.training.runner import train
+
+    train(cfg=toy_config(*overrides))
+
+
 def _train(rank: int, port: int, overrides: list[str], mishap: Mishap | None) -> None:
     os.environ |= {
         "TORCHELASTIC_RUN_ID": "test",

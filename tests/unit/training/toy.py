@@ -1,8 +1,10 @@
 """A network, a module and data small enough to train in a second, with everything that a resumed
 run can get wrong: dropout, momentum, a schedule, loader workers."""
 
+import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import types
 
@@ -16,6 +18,18 @@ from vasa.cli.paths import conf_dir
 from vasa.data.order import step_generator
 from vasa.data.step_datamodule import Batch, StepDataModule
 from vasa.training.runner import train
+
+
+def kill(when: str, number: int) -> None:
+    """A signal to this process, and to its loader workers as one to the whole group reaches them,
+    if the environment asks for it now."""
+    if os.environ.get("TOY_KILL") != when:
+        return
+    del os.environ["TOY_KILL"]
+    workers = [str(worker.pid) for worker in multiprocessing.active_children()]
+    if workers:  # by another process: they take it otherwise from their parent
+        subprocess.run(["kill", f"-{number:d}", *workers], check=True)
+    os.kill(os.getpid(), number)
 
 
 class ToyNet(nn.Module):
@@ -44,12 +58,13 @@ class ToyModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         step = int(batch["step"])
-        if step == self.kill_at and os.environ.get("TOY_KILL"):
-            os.kill(os.getpid(), self.kill_signal)
+        if step == self.kill_at:
+            kill("training", self.kill_signal)
         loss = (self.model(batch["x"]) - batch["y"]).square().mean()
         if self.nan_from <= step:
             loss = loss * float("nan")
         self.log("train/loss", loss)
+        self.log("data/first_x", batch["x"][0, 0])  # which batch it was
         return loss
 
     def sample_images(self) -> dict[str, Tensor]:
@@ -71,6 +86,10 @@ class ToyData(StepDataModule):
     def __init__(self, *, seed: int, num_workers: int) -> None:
         super().__init__(num_steps=0, num_workers=num_workers)
         self.seed = seed
+
+    def train_dataloader(self):
+        kill("loading", signal.SIGTERM)
+        return super().train_dataloader()
 
     def batch_at(self, step: int) -> Batch:
         generator = step_generator(self.seed, step, "toy")

@@ -1,0 +1,115 @@
+"""Records of kills.py to results.jsonl and the table of the README.
+
+usage: python experiments/006-resume/table.py RUN [EXPERIMENT]
+
+RUN is the folder of run.sh; EXPERIMENT, this folder if none is given, holds the README.
+"""
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from scipy.stats import binomtest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from cases import CASES, SEED  # noqa: E402
+from marks import put_between  # noqa: E402
+
+from vasa.evaluation.results import ResultRow, measured_row, write_rows  # noqa: E402
+from vasa.training.run_folder import describe_environment  # noqa: E402
+
+STAGES = ("start-up", "training", "saving", "end")
+
+
+def rows_of(records: list[dict[str, Any]], stamp: dict[str, Any]) -> list[ResultRow]:
+    """Two numbers over all cases."""
+    kills = sum(len(record["kills"]) for record in records)
+    rounds = [one["is_equal"] for record in records for one in record["rounds"]]
+    controls = [record["control_is_equal"] for record in records]
+    interval = binomtest(sum(rounds), len(rounds)).proportion_ci()
+    number = measured_row(
+        metric="resume/kills",
+        value=float(kills),
+        unit="kills",
+        n=kills,
+        stamp=stamp,
+        note="signals that ended a training before it was done",
+        higher_is_better=True,
+    )
+    share = ResultRow(
+        metric="resume/bit_equal_share",
+        value=sum(rounds) / len(rounds),
+        control=sum(controls) / len(controls),
+        control_name="undisturbed runs of another seed",
+        split="",
+        n=len(rounds),
+        unit="share of runs",
+        higher_is_better=True,
+        ci_low=interval.low,
+        ci_high=interval.high,
+        note="killed runs whose weights, optimisers, average, adversary and metrics are those of "
+        "the undisturbed run to the bit; interval of Clopper and Pearson",
+        stamp=stamp,
+    )
+    return [number, share]
+
+
+def table(records: list[dict[str, Any]], stamp: dict[str, Any]) -> str:
+    """A line a case."""
+    dirty = "+changes" if stamp["is_dirty"] else ""
+    lines = [
+        f"commit {str(stamp['commit'])[:12]}{dirty}, {stamp['machine']}, {stamp['date'][:10]}",
+        "",
+        f"| case | SIGKILLs: {', '.join(STAGES)} | SIGTERM, SIGUSR1 | runs compared "
+        "| equal to the bit | lines of metrics missing, doubled | another seed equal "
+        "| undisturbed, s |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for record in records:
+        kills, rounds = record["kills"], record["rounds"]
+        hard = [kill["stage"] for kill in kills if kill["signal"] == signal.SIGKILL]
+        gentle = [
+            sum(kill["signal"] == number for kill in kills)
+            for number in (signal.SIGTERM, signal.SIGUSR1)
+        ]
+        cells = [
+            record["case"],
+            f"{len(hard)}: {', '.join(str(hard.count(name)) for name in STAGES)}",
+            ", ".join(map(str, gentle)),
+            str(len(rounds)),
+            f"{sum(one['is_equal'] for one in rounds)} of {len(rounds)}",
+            f"{sum(one['missing'] for one in rounds)}, {sum(one['doubled'] for one in rounds)}",
+            "yes" if record["control_is_equal"] else "no",
+            f"{record['seconds'][1]:.0f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main(run: Path, experiment: Path) -> None:
+    paths = [run / name / "record.json" for name in CASES]
+    records = [json.loads(path.read_text()) for path in paths if path.is_file()]
+    if not any(record["rounds"] for record in records):
+        sys.exit(f"expected records of finished cases in {run}, found none; run run.sh first")
+    environment = describe_environment(device="cpu")
+    stamp = {
+        "command": "bash experiments/006-resume/run.sh RUN",
+        "commit": environment["commit"],
+        "is_dirty": environment["is_dirty"],
+        "machine": f"{environment['processor']}, {environment['cpu_count']} CPUs",
+        "date": environment["started_at"],
+        "device": "cpu",
+        "seed": SEED,
+        "cases": [record["case"] for record in records],
+    }
+    rows = rows_of(records, stamp)
+    write_rows(experiment / "results.jsonl", rows)
+    put_between(experiment / "README.md", "kills", table(records, stamp))
+
+
+if __name__ == "__main__":
+    here = Path(__file__).resolve().parent
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else here)
