@@ -2,8 +2,8 @@
 
 usage: python experiments/009-motion/table.py RUN EXPERIMENT
 
-RUN is the folder of run.sh; EXPERIMENT holds the README and receives results.jsonl: what was scored,
-then what `vasa bench` measured.
+RUN is the folder of run.sh; EXPERIMENT holds the README and receives results.jsonl: what was
+scored, then what `vasa bench` measured.
 """
 
 import json
@@ -83,7 +83,10 @@ def scores_table(rows: dict[str, Row]) -> str:
 
 def diversity_table(rows: dict[str, Row]) -> str:
     """Every row of the protocol diversity."""
-    lines = ["| number | value | 95% CI | control | control is |", "| --- | --- | --- | --- | --- |"]
+    lines = [
+        "| number | value | 95% CI | control | control is |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for name, row in rows.items():
         if name.startswith("diversity/"):
             lines.append(

@@ -5,30 +5,28 @@ frames for the cross-identity term are the neighbours in the batch, which `disti
 keeps different from oneself.
 """
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from vasa.data.clip_datamodule import ClipDataModule
 from vasa.data.clip_store import ClipStore
 from vasa.data.order import RowShare, step_rng
-from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.schema import FaceLabels
-from vasa.data.step_datamodule import Batch, StepDataModule
+from vasa.data.step_datamodule import Batch
 from vasa.types import InputError
 
 _FRAME_LABELS = ("landmarks", "pose", "mouth", "gaze", "blink", "emotion", "valid")
 
 
-class FaceDataModule(StepDataModule):
+class FaceDataModule(ClipDataModule):
     """Batches of `n` frames of each of `b` people.
 
     A batch: `image` uint8 `b n 3 h w`; `landmarks` `b n 68 2` in half pictures, [-1, 1];
     `pose` `b n 6`; `mouth` `b n 2`; `gaze` `b n 2`; `blink` `b n`; `valid` `b n`; `speaker` `b`.
 
     Args:
-        root: face-shard set: a folder or a URL.
-        split: the split to train on.
         batch_size: people in a batch; all different where the set has that many.
         first_batch_size: people in a batch of the first steps; None: as later.
         first_steps: how many those are.
@@ -36,47 +34,25 @@ class FaceDataModule(StepDataModule):
         eventful_share: share of the drawings in which the last frame, the driver, is drawn in
             proportion to how open mouth and how shut eyes are; most frames show neither.
         min_distance: frames that two frames of a clip are apart at least, where it is long enough.
-        seed: of the order.
-        num_steps: training steps in all.
-        num_workers: loader processes.
-        cache_gb: memory for decoded clips.
-        cache_dir: folder that keeps clips of a `root` that is a URL; null: in the user's cache.
-        cache_gb_disk: size of it.
-        max_bad_share: clips that cannot be read, over all of the split, at most; others take their
-            places.
+        clips: as `ClipDataModule`.
     """
 
     def __init__(
         self,
         *,
-        root: str | Path | ShardRoot,
-        split: str,
-        batch_size: int,
         frames_per_clip: int,
         min_distance: int,
-        seed: int,
-        num_steps: int,
-        num_workers: int,
-        cache_gb: float,
         eventful_share: float = 0.0,
         first_batch_size: int | None = None,
         first_steps: int = 0,
-        cache_dir: str | None = None,
-        cache_gb_disk: float = 0.0,
-        max_bad_share: float = 0.0,
+        **clips: Any,
     ) -> None:
-        super().__init__(num_steps=num_steps, num_workers=num_workers)
-        self.root = open_shards(root, cache_dir=cache_dir, cache_gb=cache_gb_disk)
-        self.split = split
-        self.batch_size = batch_size
-        self.first_batch_size = first_batch_size or batch_size
-        self.first_steps = first_steps
+        super().__init__(**clips)
         self.frames_per_clip = frames_per_clip
         self.min_distance = min_distance
-        self.seed = seed
-        self.cache_gb = cache_gb
         self.eventful_share = eventful_share
-        self.max_bad_share = max_bad_share
+        self.first_batch_size = first_batch_size or self.batch_size
+        self.first_steps = first_steps
         self._store: ClipStore | None = None
 
     def share_out(self, share: RowShare) -> None:

@@ -3,22 +3,22 @@
 Shapes: b batch, w frames of the window, k previous frames, m motion, f audio features.
 """
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from vasa.data.clip_datamodule import ClipDataModule
 from vasa.data.clip_store import MotionStore
 from vasa.data.controls import head_distance, main_gaze, mean_emotion
 from vasa.data.motion_shards import MotionClip, MotionSetInfo, read_statistics
 from vasa.data.order import step_rng
-from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.shards import read_index
-from vasa.data.step_datamodule import Batch, StepDataModule
+from vasa.data.step_datamodule import Batch
 from vasa.types import InputError
 
 
-class MotionDataModule(StepDataModule):
+class MotionDataModule(ClipDataModule):
     """Batches of windows with the frames before them.
 
     A batch: `motion` `b w m`, `audio` `b w f`, `frame_mask` `b w` (the rest is padding),
@@ -30,66 +30,43 @@ class MotionDataModule(StepDataModule):
     are those of the window and not of the whole clip, so that they may change in a long clip.
 
     Args:
-        root: motion-shard set: a folder or a URL.
-        split: the split to train on.
         val_split: the split of the validation windows.
         batch_size: windows in a batch.
         window: w.
         num_previous: k.
         min_frames: frames of a clip in a window at least; shorter clips are left out.
         num_val_windows: validation windows at most.
-        seed: of the order.
-        num_steps: training steps in all.
-        num_workers: loader processes.
-        cache_gb: memory for clips.
-        cache_dir: folder that keeps clips of a `root` that is a URL; null: in the user's cache.
-        cache_gb_disk: size of it.
-        max_bad_share: clips that cannot be read, over all of the split, at most; others take their
-            places.
+        clips: as `ClipDataModule`.
     """
 
     def __init__(
         self,
         *,
-        root: str | Path | ShardRoot,
-        split: str,
         val_split: str,
-        batch_size: int,
         window: int,
         num_previous: int,
         min_frames: int,
         num_val_windows: int,
-        seed: int,
-        num_steps: int,
-        num_workers: int,
-        cache_gb: float,
-        cache_dir: str | None = None,
-        cache_gb_disk: float = 0.0,
-        max_bad_share: float = 0.0,
+        **clips: Any,
     ) -> None:
-        super().__init__(num_steps=num_steps, num_workers=num_workers)
-        self.root = open_shards(root, cache_dir=cache_dir, cache_gb=cache_gb_disk)
-        self.split = split
+        super().__init__(**clips)
         self.val_split = val_split
-        self.batch_size = batch_size
         self.window = window
         self.num_previous = num_previous
         self.min_frames = min_frames
         self.num_val_windows = num_val_windows
-        self.seed = seed
         self.info = MotionSetInfo.read(self.root)
-        self.max_bad_share = max_bad_share
         self._store: MotionStore = MotionStore(
             self.root,
-            split=split,
-            cache_gb=cache_gb,
+            split=self.split,
+            cache_gb=self.cache_gb,
             min_frames=min_frames,
-            max_bad_share=max_bad_share,
+            max_bad_share=self.max_bad_share,
         )
         self.table = self._store.table
         if self.table.empty:
             raise InputError(
-                f"expected clips of {min_frames} frames or more in split {split!r} of "
+                f"expected clips of {min_frames} frames or more in split {self.split!r} of "
                 f"{self.root}, the longest has {self._store.longest}"
             )
         frames = np.asarray(self.table["frames"])

@@ -1,68 +1,44 @@
 """Spans of clips with their sound, for SyncNet."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from vasa.data.clip_datamodule import ClipDataModule
 from vasa.data.clip_store import ClipStore, StoredClip
 from vasa.data.order import step_rng
-from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.schema import SAMPLES_PER_FRAME
-from vasa.data.step_datamodule import Batch, StepDataModule
+from vasa.data.step_datamodule import Batch
 from vasa.types import InputError
 
 
-class SyncDataModule(StepDataModule):
+class SyncDataModule(ClipDataModule):
     """Batches of `b` spans of `t` frames, of different people where the set has as many.
 
     A batch: `frames` uint8 `b t 3 h w`; `audio` float32 `b 640t`; the two start together.
 
     Args:
-        root: face-shard set: a folder or a URL.
-        split: the split to train on.
         batch_size: clips in a batch.
         span_frames: consecutive frames of each; shorter clips are left out.
-        seed: of the order.
-        num_steps: training steps in all.
-        num_workers: loader processes.
-        cache_gb: memory for decoded clips.
         held_out_split: the split to measure on; null for none.
         held_out_clips: clips of it, at most.
-        cache_dir: folder that keeps clips of a `root` that is a URL; null: in the user's cache.
-        cache_gb_disk: size of it.
-        max_bad_share: clips that cannot be read, over all of the split, at most; others take their
-            places.
+        clips: as `ClipDataModule`.
     """
 
     def __init__(
         self,
         *,
-        root: str | Path | ShardRoot,
-        split: str,
-        batch_size: int,
         span_frames: int,
-        seed: int,
-        num_steps: int,
-        num_workers: int,
-        cache_gb: float,
         held_out_split: str | None,
         held_out_clips: int,
-        cache_dir: str | None = None,
-        cache_gb_disk: float = 0.0,
-        max_bad_share: float = 0.0,
+        **clips: Any,
     ) -> None:
-        super().__init__(num_steps=num_steps, num_workers=num_workers)
-        self.root = open_shards(root, cache_dir=cache_dir, cache_gb=cache_gb_disk)
-        self.split = split
-        self.batch_size = batch_size
+        super().__init__(**clips)
         self.span_frames = span_frames
-        self.seed = seed
-        self.cache_gb = cache_gb
         self.held_out_split = held_out_split
         self.held_out_clips = held_out_clips
-        self.max_bad_share = max_bad_share
         self._store: ClipStore | None = None
 
     def open_store(self) -> ClipStore:
