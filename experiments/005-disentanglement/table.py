@@ -108,9 +108,15 @@ def recipe_table(rows: dict[str, Row]) -> str:
 
 def ablation_table(found: dict[str, dict[int, dict[str, Row]]]) -> str:
     """Mean and standard deviation over seeds; each seed's difference to both losses."""
+    commits = {
+        row["commit"][:12]
+        for rows in found.values()
+        for one in rows.values()
+        for row in one.values()
+    }
     lines = [
-        "Mean ± standard deviation over seeds; in brackets, in how many of the seeds that both "
-        "losses were trained with too the value is above theirs:",
+        f"Commit {', '.join(sorted(commits))}. Mean ± standard deviation over seeds; in brackets, "
+        "in how many of the seeds that both losses were trained with the value is above theirs:",
         "",
         "| | seeds | " + " | ".join(COLUMNS.values()) + " |",
         "| --- " * (len(COLUMNS) + 2) + "|",

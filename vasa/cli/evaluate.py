@@ -43,6 +43,7 @@ def main(cfg: DictConfig) -> None:
             stage2=path("stage2"),
             syncnet=path("syncnet"),
             expert=path("expert"),
+            capp=path("capp"),
         ),
         output=Path(config["output"]),
         seed=config["seed"],

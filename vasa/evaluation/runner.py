@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from vasa.evaluation.counterfactuals import CounterfactualSource
 from vasa.evaluation.drawings import draw
+from vasa.evaluation.protocols.capp import capp
 from vasa.evaluation.protocols.control_floor import control_floor
 from vasa.evaluation.protocols.controls import controls
 from vasa.evaluation.protocols.cross_reenactment import cross_reenactment
@@ -144,6 +145,23 @@ def _run_sync(bench: Workbench) -> list[ResultRow]:
     )
 
 
+def _run_capp(bench: Workbench) -> list[ResultRow]:
+    settings, is_generating = bench.settings.capp, bench.inputs.stage2 is not None
+    return capp(
+        scorer=bench.capp,
+        random_scorer=bench.capp.untrained(seed=bench.seed),
+        clips=bench.clips,
+        videos=bench.videos if is_generating else None,
+        instrument=bench.instrument if is_generating else None,
+        set_name=settings.set_name,
+        shift_frames=settings.shift_frames,
+        scales=settings.scales,
+        batch_size=bench.settings.batch_size,
+        bootstrap=bench.bootstrap,
+        track=bench.track,
+    )
+
+
 PROTOCOLS: dict[str, Callable[[Workbench], list[ResultRow]]] = {
     "instrument": _run_instrument,
     "self_reenactment": _run_self,
@@ -153,15 +171,18 @@ PROTOCOLS: dict[str, Callable[[Workbench], list[ResultRow]]] = {
     "probes": _run_probes,
     "generated": _run_generated,
     "sync": _run_sync,
+    "capp": _run_capp,
     "controls": _run_controls,
     "diversity": _run_diversity,
 }
 NEEDS = {
     "generated": ("stage2",),
     "sync": ("syncnet",),
+    "capp": ("capp",),
     "controls": ("stage2",),
     "diversity": ("stage2",),
 }
+SCORERS = {"sync": "syncnet", "capp": "capp"}
 REMEASURED = (
     *("instrument", "self_reenactment", "cross_reenactment", "swaps"),
     *("disentanglement", "generated", "controls", "diversity"),
@@ -300,9 +321,11 @@ def _run_part(name: str, bench: Workbench, stamp: dict[str, Any]) -> list[Result
         experts = bench.describe_instrument()
     if name == "self_reenactment":
         experts = experts + bench.describe_perceptual()
-    if name == "sync":
-        model = bench.describe_models()["syncnet"]
-        experts = [{"name": model["name"], "hash": model["hash"]}]
+    if name == "capp" and bench.inputs.stage2 is not None:
+        experts = bench.describe_instrument()
+    if name in SCORERS:
+        model = bench.describe_models()[SCORERS[name]]
+        experts = [*experts, {"name": model["name"], "hash": model["hash"]}]
     date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     rows = [
         replace(row, stamp={"protocol": name, "experts": experts, **stamp, "date": date})

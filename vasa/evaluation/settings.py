@@ -91,6 +91,23 @@ class DiversitySettings:
 
 
 @dataclass(kw_only=True)
+class CappSettings:
+    """What the protocol `capp` does to pairs of head motion and sound.
+
+    Attributes:
+        set_name: what rows are named by: synthetic or real.
+        shift_frames: of the sound, both ways; the largest is kept free at both ends of a clip.
+        scales: of the differences of poses.
+        stride_frames: between the starts of windows.
+    """
+
+    set_name: str
+    shift_frames: list[int]
+    scales: list[float]
+    stride_frames: int
+
+
+@dataclass(kw_only=True)
 class EvaluationSettings:
     """One file of conf/evaluation.
 
@@ -119,6 +136,7 @@ class EvaluationSettings:
         events: closed lips and blinks.
         controls: of the protocol controls.
         diversity: of the protocol diversity.
+        capp: of the protocol capp.
         num_sheet_rows: rows of the sheets.
         num_videos: videos beside the results.
         criteria: `{metric, rule, bound}` that rows are judged by.
@@ -148,6 +166,7 @@ class EvaluationSettings:
     events: EventSettings
     controls: ControlSettings
     diversity: DiversitySettings
+    capp: CappSettings
     num_sheet_rows: int
     num_videos: int
     criteria: list[dict[str, Any]]
@@ -177,10 +196,11 @@ class EvaluationSettings:
         return settings
 
     def check_samples(self) -> None:
-        """What the types can't say of `controls` and `diversity`.
+        """What the types can't say of `controls`, `diversity` and `capp`.
 
         Raises:
-            InputError: fewer than two values or samples, an unknown emotion, or no guidance.
+            InputError: fewer than two values or samples, an unknown emotion, no guidance, or
+                shifts without 0.
         """
         for name in ("gaze_theta", "gaze_phi", "distance", "emotions"):
             values = getattr(self.controls, name)
@@ -204,6 +224,12 @@ class EvaluationSettings:
                 "expected evaluation.diversity.num_samples of at least 2, got "
                 f"{self.diversity.num_samples}"
             )
+        shifts = self.capp.shift_frames
+        if 0 not in shifts or min(shifts) < 0 or self.capp.stride_frames < 1:
+            raise InputError(
+                "expected evaluation.capp.shift_frames of 0 and more with 0 among them and a "
+                f"stride_frames of at least 1, got {shifts} and {self.capp.stride_frames}"
+            )
 
     def judges(self) -> list[Criterion]:
         """The criteria as objects."""
@@ -222,3 +248,4 @@ class EvaluationInputs:
     stage2: Path | None
     syncnet: Path | None
     expert: Path | None
+    capp: Path | None = None

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vasa.data.schema import FPS, SPLITS
 from vasa.data.shards import read_index
+from vasa.evaluation.capp_windows import CappScorer
 from vasa.evaluation.clips import EvaluationClip, load_clips
 from vasa.evaluation.control_sweep import Asked, SweepReadings, asked_values, read_sweep
 from vasa.evaluation.counterfactuals import (
@@ -31,6 +32,7 @@ from vasa.evaluation.results import Bootstrap
 from vasa.evaluation.sample_spread import SourceSamples, source_samples
 from vasa.evaluation.settings import NO_NETWORK, EvaluationInputs, EvaluationSettings
 from vasa.evaluation.talker import Talker, load_talker
+from vasa.models.capp import Capp
 from vasa.models.checkpoint import load_model, model_hash
 from vasa.models.motion_transformer import MotionTransformer
 from vasa.pretrained.perceptual import make_perceptual
@@ -154,6 +156,22 @@ class Workbench:
                 f"expected a SyncNet run at {self.inputs.syncnet}, it holds a {type(net).__name__}"
             )
         return SyncNetOn(net, self.device)
+
+    @cached_property
+    def capp(self) -> CappScorer:
+        """The scorer of head motion."""
+        net = load_model(self.required("capp")).requires_grad_(False)
+        if not isinstance(net, Capp):
+            raise InputError(
+                f"expected a CAPP run at {self.inputs.capp}, it holds a {type(net).__name__}"
+            )
+        settings = self.settings.capp
+        return CappScorer(
+            net=net.to(self.device),
+            device=self.device,
+            margin_frames=max(settings.shift_frames),
+            stride_frames=settings.stride_frames,
+        )
 
     @cached_property
     def clips(self) -> list[EvaluationClip]:
@@ -331,7 +349,7 @@ class Workbench:
     def describe_models(self) -> dict[str, dict[str, str]]:
         """Name and hash of every network that a number depends on, by role."""
         found = {}
-        for role in ("stage1", "stage2", "syncnet", "expert"):
+        for role in ("stage1", "stage2", "syncnet", "capp", "expert"):
             path = getattr(self.inputs, role)
             if path is not None:
                 found[role] = {

@@ -73,6 +73,12 @@ GROUPS: tuple[tuple[str, str, str], ...] = (
         "The instrument on the clips' own frames against their labels: no re-measured number above "
         "can be better than this.",
     ),
+    (
+        "capp",
+        "Head motion and sound (own CAPP)",
+        "Cosine of head motion and sound. The scorer is the project's own network, so its values "
+        "have no published scale.",
+    ),
 )
 
 HEADLINES: dict[str, str] = {
@@ -97,6 +103,7 @@ HEADLINES: dict[str, str] = {
     "diversity/head_share": "Heads differ between samples",
     "sync/real_offset_accuracy": "SyncNet finds the true offset",
     "sync/generated_confidence": "SyncNet confidence, generated",
+    "capp/synthetic_shift_0": "CAPP, real pairs",
 }
 
 
