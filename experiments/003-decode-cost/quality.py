@@ -4,7 +4,8 @@ usage: python experiments/003-decode-cost/quality.py RUN [README]
 
 RUN holds, or receives: `data` (vasa synth), `expert_loss` and `expert_metric` (trained runs), and a
 stage 1 for each variant, trained alike. What is complete is not made again. With a README its table
-is replaced. JOBS trainings at a time, one thread each.
+is replaced and the rows of it are kept in quality.jsonl beside it. JOBS trainings at a time, one
+thread each.
 """
 
 import json
@@ -72,12 +73,18 @@ def train(run: Path, name: str) -> None:
     print(f"done: {name}", flush=True)
 
 
+def scores(run: Path, name: str) -> dict[str, dict[str, Any]]:
+    """Rows of a variant's metrics, with RUN for where all of it lay."""
+    text = (folder(run, name) / "scores" / "results.jsonl").read_text().replace(str(run), "RUN")
+    rows = [{**json.loads(line), "variant": name, "device": "cpu"} for line in text.splitlines()]
+    return {row["metric"]: row for row in rows if row["metric"] in METRICS}
+
+
 def table(run: Path) -> str:
     """Quality beside cost."""
     lines = []
     for name, changes in VARIANTS.items():
-        path = folder(run, name) / "scores" / "results.jsonl"
-        rows = {row["metric"]: row for row in map(json.loads, path.read_text().splitlines())}
+        rows = scores(run, name)
         if not lines:
             first = rows["self_reenactment/psnr"]
             commit = first["commit"][:12] + ("+changes" if first["is_dirty"] else "")
@@ -90,12 +97,12 @@ def table(run: Path) -> str:
                 "| --- |" + " --- |" * (1 + len(METRICS)),
             ]
         cost = counted({**preset("tiny"), **changes})
-        scores = " | ".join(
+        cells = " | ".join(
             f"{rows[metric]['value']:.3f} ({rows[metric]['ci_low']:.3f} … "
             f"{rows[metric]['ci_high']:.3f})"
             for metric in METRICS
         )
-        lines.append(f"| {name} | {cost['gflop']:.2f} | {scores} |")
+        lines.append(f"| {name} | {cost['gflop']:.2f} | {cells} |")
     return "\n".join(lines) + "\n"
 
 
@@ -106,6 +113,10 @@ if __name__ == "__main__":
     with ThreadPoolExecutor(int(os.environ.get("JOBS", "2"))) as pool:
         list(pool.map(lambda name: train(run, name), VARIANTS))
     if len(sys.argv) == 3:
-        put_between(Path(sys.argv[2]), "quality", table(run))
+        readme = Path(sys.argv[2])
+        put_between(readme, "quality", table(run))
+        rows = [row for name in VARIANTS for row in scores(run, name).values()]
+        lines = [json.dumps(row) + "\n" for row in rows]
+        (readme.parent / "quality.jsonl").write_text("".join(lines))
     else:
         print(table(run))
