@@ -10,9 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from marks import put_between  # noqa: E402
+from vasa.evaluation.report.marks import put_between
 
 METRICS = (
     "self_reenactment/psnr",

@@ -20,15 +20,13 @@ from torch.nn.functional import interpolate
 from vasa.evaluation.clips import EvaluationClip, load_clips
 from vasa.evaluation.measuring import PerceptualScale
 from vasa.evaluation.protocols.self_reenactment import self_reenactment
+from vasa.evaluation.report.marks import put_between
 from vasa.evaluation.results import Bootstrap
 from vasa.pretrained.measure import FaceMeasure
 from vasa.pretrained.perceptual import make_perceptual
 from vasa.types import FaceLatents
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "experiments"))
-
-from marks import put_between  # noqa: E402
 
 SIZE = 64
 METRICS = (

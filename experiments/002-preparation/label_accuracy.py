@@ -49,12 +49,9 @@ import torch
 
 from vasa.data.shards import read_index, read_labels, read_members
 from vasa.evaluation.metrics.clip_metric import bootstrap_interval
+from vasa.evaluation.report.marks import put_between
 from vasa.geometry.rotation import rotation_from_angles
 from vasa.training.run_folder import describe_environment
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from marks import put_between  # noqa: E402
 
 NUM_RESAMPLES, SEED = 2000, 0
 PARTS = {
@@ -399,7 +396,10 @@ def table(found: dict[str, Any]) -> str:
         "| --- |" + " --- |" * 15,
     ]
     for row in found["scores"]:
-        cell = lambda key, row=row: _number(row[key], row["unit"])  # noqa: E731
+
+        def cell(key: str, row: dict = row) -> str:
+            return _number(row[key], row["unit"])
+
         lines.append(
             f"| {row['name']} | {row['unit']} | {cell('mae')} | {cell('ci_low')} … "
             f"{cell('ci_high')} | {cell('median')} | {cell('p95')} | {cell('bias')} | "

@@ -31,10 +31,7 @@ from data_prep.experts import PrepExperts
 from data_prep.index import SplitRule, find_clips
 from data_prep.settings import PrepSettings
 from data_prep.step_clock import StepClock
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from marks import put_between  # noqa: E402
+from vasa.evaluation.report.marks import put_between
 
 SIZE = 256
 PER_SPEAKER = 3

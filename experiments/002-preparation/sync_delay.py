@@ -40,14 +40,11 @@ from vasa.data.schema import SAMPLES_PER_FRAME
 from vasa.data.shards import read_clip, read_index
 from vasa.data.video import write_video
 from vasa.evaluation.metrics.clip_metric import bootstrap_interval
+from vasa.evaluation.report.marks import put_between
 from vasa.models.checkpoint import load_model, model_hash
 from vasa.models.sync_score import largest_shift, score_clip
 from vasa.models.syncnet import WINDOW_FRAMES, SyncNet
 from vasa.training.run_folder import describe_environment
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from marks import put_between  # noqa: E402
 
 MAX_DELAY = 8
 DELAYS = tuple(range(-MAX_DELAY, MAX_DELAY + 1))

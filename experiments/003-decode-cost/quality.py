@@ -16,10 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from variants import counted, preset
 
-from marks import put_between  # noqa: E402
-from variants import counted, preset  # noqa: E402
+from vasa.evaluation.report.marks import put_between
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "tiny: 2 blocks of 48 at 32 px, shuffle x2": {},

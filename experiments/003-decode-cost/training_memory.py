@@ -16,12 +16,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from vasa.cli.paths import conf_dir
+from vasa.evaluation.report.marks import put_between
 from vasa.models.face_autoencoder import FaceAutoencoder
 from vasa.training.config import build
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from marks import put_between  # noqa: E402
 
 STATE_BYTES = 4 + 4 + 8 + 4
 """Of a parameter: float32 weight and gradient, AdamW's two moments, the average of the weights."""

@@ -17,14 +17,11 @@ from omegaconf import OmegaConf
 
 from vasa.cli.decode_cost import Timing, timing
 from vasa.cli.paths import conf_dir
+from vasa.evaluation.report.marks import put_between
 from vasa.evaluation.results import Criterion, ResultRow, measured_row, write_rows
 from vasa.models.face_cost import face_cost
 from vasa.training.config import build
 from vasa.training.run_folder import describe_environment
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from marks import put_between  # noqa: E402
 
 PRESETS = ("tiny", "small", "base", "paper")
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -12,9 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from marks import put_between  # noqa: E402
+from vasa.evaluation.report.marks import put_between
 
 ASKED = (
     "disentanglement/pose_error_deg",

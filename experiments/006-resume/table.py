@@ -11,15 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cases import CASES, SEED
 from scipy.stats import binomtest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from cases import CASES, SEED  # noqa: E402
-from marks import put_between  # noqa: E402
-
-from vasa.evaluation.results import ResultRow, measured_row, write_rows  # noqa: E402
-from vasa.training.run_folder import describe_environment  # noqa: E402
+from vasa.evaluation.report.marks import put_between
+from vasa.evaluation.results import ResultRow, measured_row, write_rows
+from vasa.training.run_folder import describe_environment
 
 STAGES = ("start-up", "training", "saving", "end")
 

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from vasa.evaluation.report.marks import put_between
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from killing import finish  # noqa: E402
-from marks import put_between  # noqa: E402
 from watching import EVERY, Look, watch  # noqa: E402
 
 from vasa.evaluation.results import ResultRow, measured_row, write_rows  # noqa: E402

@@ -14,10 +14,7 @@ from typing import Any
 import torch
 
 from vasa.evaluation.metrics.clip_metric import Estimate, MeanOverClips
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from marks import put_between  # noqa: E402
+from vasa.evaluation.report.marks import put_between
 
 # VASA-1 tables 3 and 4: CAPP of real pairs.
 PAPER = {

@@ -10,13 +10,10 @@ import json
 import random
 import statistics
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from marks import put_between  # noqa: E402
+from vasa.evaluation.report.marks import put_between
 
 Setting = tuple[str, str, str]
 
@@ -111,7 +108,10 @@ def verdict(low: float, high: float) -> str:
 def table(runs: Runs) -> str:
     """The settings, our columns, the paper's, and the trend."""
     first = runs[WITHOUT][0][CONFIDENCE]
-    real: Callable[[str], str] = lambda name: f"{runs[WITHOUT][0][name]['value']:.3f}"  # noqa: E731
+
+    def real(name: str) -> str:
+        return f"{runs[WITHOUT][0][name]['value']:.3f}"
+
     commit = first["commit"][:12] + ("+changes" if first["is_dirty"] else "")
     networks = ", ".join(f"{role} {digest}" for role, digest in first["models"].items())
     head = ["lambda_A", "lambda_g", "steps"]

@@ -12,9 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from marks import put_between  # noqa: E402
+from vasa.evaluation.report.marks import put_between
 
 PICTURES = {"10_controls.png": "asked.png", "11_control_pictures.png": "pictures.png"}
 HEAD = ("number", "value", "95% CI", "control", "control is", "n", "unit")
