@@ -53,28 +53,36 @@ def measure_synth(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
     yield _speed(f"synth/clip_{cfg.size}px", "frames/s", speed)
 
 
-def measure_shards(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
-    """Random pairs of frames from face shards: each clip decoded anew, and from memory."""
-    from vasa.data.face_datamodule import FaceDataModule
+def measure_data(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
+    """Windows from shards beside limits and other ways to load; stage 2's beside its training
+    (`vasa.cli.loading_cost`, `vasa.cli.motion_loading_cost`).
+    """
+    from vasa.cli.loading_cost import LoadingWork, loading_costs, lowest_ratios
+    from vasa.cli.motion_loading_cost import motion_loading_costs
 
-    for metric, cache_gb in (("shards/decoded", 0.0), ("shards/from_memory", 1.0)):
-        data = FaceDataModule(
-            root=str(_shards(cfg, folder)),
-            split="train",
-            batch_size=cfg.batch_size,
-            frames_per_clip=2,
-            min_distance=5,
-            seed=cfg.seed,
-            num_steps=1,
-            num_workers=0,
-            cache_gb=cache_gb,
-        )
-        steps = iter(range(1_000_000))
-
-        def load(data: FaceDataModule = data, steps: Iterator[int] = steps) -> int:
-            return len(data.batch_at(next(steps))["image"])
-
-        yield _speed(metric, "samples/s", rate(load, seconds=cfg.seconds))
+    work = LoadingWork(
+        window_frames=cfg.data_window_frames,
+        seconds=cfg.data_seconds,
+        workers=list(cfg.data_workers),
+        cache_gb=1.0,
+        seed=cfg.seed,
+    )
+    sets = Path(cfg.data_folder or folder / "data")
+    people = {"train": cfg.data_people, "val": 1, "test": 1}
+    found: list[Measurement] = []
+    for size in cfg.data_sizes:
+        root = sets / str(size)
+        if not (root / "index.parquet").exists():
+            _make_set(root, size=size, people=people, seconds=cfg.data_clip_s, seed=cfg.seed)
+        for row in loading_costs(root, name=str(size), work=work):
+            found.append(row)
+            yield row
+    yield from lowest_ratios(found)
+    common = ["trainer=cpu", f"trainer.num_threads={cfg.num_threads or 'null'}", *QUIET]
+    run = _random_stage2("tiny", common, {"seed": cfg.seed, "num_steps": 0, "num_workers": 0})
+    num_audio = run["data"]["num_audio"]
+    steps = cfg.train_steps
+    yield from motion_loading_costs(run, num_audio=num_audio, seconds=cfg.data_seconds, steps=steps)
 
 
 def measure_training(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
@@ -102,7 +110,7 @@ def measure_training(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
 def measure_train_step(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
     """A training step of each chosen preset, on random batches (`vasa.cli.train_cost`)."""
     from vasa.cli.train_cost import StepWork, step_gflop, train_step_costs
-    from vasa.training.config import build, resolved
+    from vasa.training.config import resolved
 
     free_memory(cfg.device)
     work = StepWork(
@@ -114,7 +122,7 @@ def measure_train_step(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
     )
     batch = {"seed": cfg.seed, "num_steps": 0, "num_workers": 0}
     common = [f"trainer={TRAINERS[cfg.device]}", f"trainer.num_threads={cfg.num_threads or 'null'}"]
-    common += ["logger=none", "sample_every=0", "checkpoint_every_s=1.0e9", "data.root=none"]
+    common += QUIET
     for preset in cfg.stage1_presets:
         at_once = ["module.encoder_steps=0", "module.adversary.start_step=0"]
         at_once.append("module.log_unused_every=1000000000")
@@ -129,12 +137,7 @@ def measure_train_step(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
             step_s = gflop / (reference_rate() * REFERENCE_GFLOP)
         yield from train_step_costs(run, name=f"{preset}_{size}", work=work, step_s=step_s)
     for preset in cfg.stage2_presets:
-        model = f"model@module.model=motion_{preset}"
-        run = resolved(_composed("stage2/tiny", *common, model, "module.stage1=null"))
-        net = run["module"]["model"]
-        kept = {key: run["data"][key] for key in ("batch_size", "window", "num_previous")}
-        sizes = {"num_motion": net["num_motion"], "num_audio": build(_audio(net)).dim}
-        run["data"] = {"_target_": f"{RANDOM}.RandomWindows", **sizes, **kept, **batch}
+        run = _random_stage2(preset, common, batch)
         yield from train_step_costs(run, name=f"motion_{preset}", work=work, step_s=None)
 
 
@@ -240,17 +243,19 @@ def _motion_model(preset: str, *, num_motion: int | None = None) -> Any:
 
 PARTS = {
     "synth": measure_synth,
-    "shards": measure_shards,
+    "data": measure_data,
     "training": measure_training,
     "train_step": measure_train_step,
     "decode": measure_decode,
     "motion": measure_motion,
     "stream": measure_stream,
 }
-ON_PROCESSOR = {"synth", "shards"}
+ON_PROCESSOR = {"synth", "data"}
 """Parts that no GPU takes part in."""
 TRAINERS = {"cpu": "cpu", "cuda": "gpu"}
 RANDOM = "vasa.cli.random_batches"
+QUIET = ["logger=none", "sample_every=0", "checkpoint_every_s=1.0e9", "data.root=none"]
+"""A training that is run for its cost alone."""
 REFERENCE_GFLOP = 2 * 9 * 32 * 32 * 8 * 64 * 64 / 1e9
 """Of the convolution that `reference_rate` counts."""
 
@@ -334,25 +339,40 @@ def _random_expert(folder: Path) -> Path:
     return path
 
 
-def _audio(model: dict[str, Any]) -> DictConfig:
-    return cast(DictConfig, OmegaConf.create(model["audio"]))
+def _random_stage2(preset: str, common: list[str], batch: dict[str, Any]) -> dict[str, Any]:
+    """Resolved configuration of a stage-2 training on random windows."""
+    from vasa.training.config import build, resolved
+
+    model = f"model@module.model=motion_{preset}"
+    run = resolved(_composed("stage2/tiny", *common, model, "module.stage1=null"))
+    net = run["module"]["model"]
+    kept = {key: run["data"][key] for key in ("batch_size", "window", "num_previous")}
+    num_audio = build(cast(DictConfig, OmegaConf.create(net["audio"]))).dim
+    sizes = {"num_motion": net["num_motion"], "num_audio": num_audio}
+    run["data"] = {"_target_": f"{RANDOM}.RandomWindows", **sizes, **kept, **batch}
+    return run
 
 
 def _shards(cfg: DictConfig, folder: Path) -> Path:
-    """A small synthetic set for the parts that read one; made once a run."""
+    """A small synthetic set for the part that trains on one."""
+    people = {"train": 16, "val": 1, "test": 1}
+    _make_set(folder / "shards", size=cfg.size, people=people, seconds=1.0, seed=cfg.seed)
+    return folder / "shards"
+
+
+def _make_set(root: Path, *, size: int, people: dict[str, int], seconds: float, seed: int) -> None:
     from data_prep.synth.build import build_set
 
     build_set(
-        output=folder / "shards",
-        size=cfg.size,
-        people={"train": 16, "val": 1, "test": 1},
+        output=root,
+        size=size,
+        people=people,
         clips_per_person=1,
-        seconds=1.0,
-        seed=cfg.seed,
+        seconds=seconds,
+        seed=seed,
         format="shards",
         workers=1,
     )
-    return folder / "shards"
 
 
 def _composed(experiment: str, *overrides: str) -> DictConfig:

@@ -1,41 +1,88 @@
 """Decoded clips of a shard set, kept in memory up to a budget.
 
 Training draws single frames at random from many clips; at 64 px a whole clip costs less to keep
-than to decode again. Clips beyond the budget are decoded at each use. A clip that cannot be read is
-counted, and another takes its place.
+than to decode again. Of clips beyond the budget, what is asked for is decoded at each use. A clip
+that cannot be read is counted, and another takes its place.
 """
 
-import json
+import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
+import soundfile
 
 from vasa.data.audio import decode_flac
 from vasa.data.bad_clips import BadClipError, BadClips, Fault
 from vasa.data.motion_shards import MOTION_HASH, MotionClip, parse_motion_clip
+from vasa.data.mp4_frames import Mp4Frames
 from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.schema import SAMPLES_PER_FRAME, FaceLabels
-from vasa.data.shards import read_index, read_labels, read_members, recorded_hash
-from vasa.data.video import decode_mp4
+from vasa.data.shards import read_index, read_members, recorded_hash
 from vasa.types import InputError
 
 Clip = TypeVar("Clip")
 
 
-@dataclass(frozen=True, kw_only=True)
 class StoredClip:
-    """A decoded clip: frames uint8 `t h w 3`, audio `n`, labels, and its speaker's number."""
+    """A clip: its pictures, its sound, its labels and its speaker's number.
 
-    key: str
-    speaker: int
-    frames: np.ndarray
-    audio: np.ndarray
-    labels: FaceLabels
+    What a clip that is not kept holds is decoded when it is asked for. Region maps, as large as the
+    pictures and used by no training, are left out of the labels.
+
+    Args:
+        key: of the clip.
+        speaker: number of its speaker.
+        frames: uint8 `t h w 3`.
+        audio: float32 `n`.
+        labels: or the member that holds them.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: str,
+        speaker: int,
+        frames: np.ndarray | Mp4Frames,
+        audio: "np.ndarray | FlacSamples",
+        labels: FaceLabels | bytes,
+    ) -> None:
+        self.key = key
+        self.speaker = speaker
+        self.frames = frames
+        self.audio = audio
+        self._labels = labels
+
+    @property
+    def labels(self) -> FaceLabels:
+        """Labels of every frame."""
+        if isinstance(self._labels, bytes):
+            self._labels = _read_labels(self._labels)
+        return self._labels
+
+    def check_length(self, num_frames: int) -> None:
+        """ValueError where pictures, labels or sound have another number of frames."""
+        lengths = (len(self.frames), len(self.labels.pose), len(self.audio) / SAMPLES_PER_FRAME)
+        if lengths != (num_frames,) * 3:
+            raise ValueError(f"pictures, labels, sound of {lengths} frames, not {num_frames}")
+
+
+class FlacSamples:
+    """The samples of a `flac` member, decoded as they are asked for: `samples[640:1280]`."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __len__(self) -> int:
+        return soundfile.info(io.BytesIO(self._data)).frames
+
+    def __getitem__(self, wanted: slice) -> np.ndarray:
+        """Mono float32."""
+        start, stop, _ = wanted.indices(len(self))
+        return decode_flac(self._data, start=start, stop=stop)[:: wanted.step]
 
 
 class Store(ABC, Generic[Clip]):
@@ -141,20 +188,25 @@ class ClipStore(Store[StoredClip]):
         self._speaker_number = {name: number for number, name in enumerate(self.speakers)}
 
     def _decode(self, row: Any, members: dict[str, bytes]) -> StoredClip:
-        clip = StoredClip(
-            key=json.loads(members["json"])["key"],
-            speaker=self._speaker_number[row.speaker],
-            frames=decode_mp4(members["mp4"]),
-            audio=decode_flac(members["flac"]),
-            labels=read_labels(members["npz"]),
-        )
-        lengths = (len(clip.frames), len(clip.labels.pose), len(clip.audio) / SAMPLES_PER_FRAME)
-        if lengths != (row.frames,) * 3:
-            raise ValueError(f"pictures, labels, sound of {lengths} frames, not {row.frames}")
-        return clip
+        frames, audio = Mp4Frames(members["mp4"]), FlacSamples(members["flac"])
+        clip = {"key": row.key, "speaker": self._speaker_number[row.speaker]}
+        # Bytes that are those that were written decode; of others only decoding tells.
+        is_trusted = recorded_hash(row, self.hash_column) is not None
+        is_kept = frames.nbytes + 4 * SAMPLES_PER_FRAME * len(frames) <= self._budget
+        if is_trusted and not is_kept and len(frames) == row.frames:
+            return StoredClip(**clip, frames=frames, audio=audio, labels=members["npz"])
+        labels = _read_labels(members["npz"])
+        whole = StoredClip(**clip, frames=frames[:], audio=audio[:], labels=labels)
+        whole.check_length(row.frames)
+        return whole
 
     def _num_bytes(self, clip: StoredClip) -> int:
-        return clip.frames.nbytes + clip.audio.nbytes
+        return clip.frames.nbytes + 4 * len(clip.audio)
+
+
+def _read_labels(data: bytes) -> FaceLabels:
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return FaceLabels(**{name: arrays[name] for name in arrays.files if name != "regions"})
 
 
 class MotionStore(Store[MotionClip]):

@@ -170,6 +170,8 @@ class MotionDataModule(ClipDataModule):
 
 def _pad(values: np.ndarray, length: int) -> np.ndarray:
     missing = length - len(values)
+    if not missing:
+        return values  # np.pad would take a quarter of the time of a batch
     return np.pad(values, ((0, missing), *[(0, 0)] * (values.ndim - 1)))
 
 

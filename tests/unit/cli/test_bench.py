@@ -45,7 +45,7 @@ def test_record_and_table(tmp_path, capsys):
 
 def test_unknown_part(capsys):
     assert main(["bench", "parts=[nothing]"]) == 2
-    assert "expected parts of synth, shards" in capsys.readouterr().err
+    assert "expected parts of synth, data" in capsys.readouterr().err
 
 
 def test_the_ratio_of_a_speed_a_time_and_of_what_is_neither():

@@ -1,0 +1,227 @@
+"""Pictures of an mp4 in memory, decoded as they are asked for.
+
+A few pictures of a clip cost no more than the pictures between them and the keyframes before them.
+The file's own table says where each picture's bytes are, and FFmpeg's decoder gets these alone:
+opening a container through FFmpeg decodes pictures to find out what the file says anyway, and costs
+more than a short window does.
+"""
+
+import io
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+_TRACK_HEADERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
+_SAMPLE_ENTRY_BYTES = 78
+"""Fixed part of a picture track's sample description, before the boxes in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Track:
+    """The H.264 track of an mp4; samples stand in the order of decoding.
+
+    Attributes:
+        decoder_setup: what H.264 calls the parameter sets (avcC).
+        height: px.
+        width: px.
+        starts: first byte of each sample.
+        sizes: bytes of each.
+        keys: numbers of the samples that decoding can start at.
+        sample_of: number of the sample of each picture, in the order of showing.
+    """
+
+    decoder_setup: bytes
+    height: int
+    width: int
+    starts: np.ndarray
+    sizes: np.ndarray
+    keys: np.ndarray
+    sample_of: np.ndarray
+
+
+def _boxes(data: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, first byte and end of what each box holds."""
+    while start + 8 <= stop:
+        size, name = struct.unpack_from(">I4s", data, start)
+        if size < 8 or start + size > stop:
+            raise ValueError(f"expected a box of {size} bytes at {start}")
+        yield name, start + 8, start + size
+        start += size
+
+
+def _only(data: bytes, name: bytes, start: int, stop: int) -> tuple[int, int]:
+    (place,) = [box[1:] for box in _boxes(data, start, stop) if box[0] == name]
+    return place
+
+
+def _integers(data: bytes, place: tuple[int, int], columns: int, *, skip: int = 4) -> np.ndarray:
+    """The rows of a table box; `skip` bytes stand before their count."""
+    (count,) = struct.unpack_from(">I", data, place[0] + skip)
+    values = np.frombuffer(data[: place[1]], ">i4", count * columns, place[0] + skip + 4)
+    return values.reshape(count, columns).astype(np.int64)
+
+
+def _read_track(data: bytes) -> _Track:
+    """The table of a file with one plain H.264 track; ValueError or struct.error for any other."""
+    place = (0, len(data))
+    for name in _TRACK_HEADERS:
+        place = _only(data, name, *place)
+    tables = {name: (start, stop) for name, start, stop in _boxes(data, *place)}
+    if missing := {b"stsd", b"stts", b"stsc", b"stsz", b"stco", b"stss"} - set(tables):
+        raise ValueError(f"expected tables {missing}")
+    entries = [*_boxes(data, tables[b"stsd"][0] + 8, tables[b"stsd"][1])]
+    ((codec, start, stop),) = entries
+    inside = {name: (s, e) for name, s, e in _boxes(data, start + _SAMPLE_ENTRY_BYTES, stop)}
+    fixed_size, count = struct.unpack_from(">II", data, tables[b"stsz"][0] + 4)
+    if codec != b"avc1" or b"colr" in inside or fixed_size:
+        raise ValueError("expected H.264 without colours of its own")
+    height, width = struct.unpack_from(">HH", data, start + 24)[::-1]
+    sizes = _integers(data, tables[b"stsz"], 1, skip=8)[:, 0]
+    durations = _integers(data, tables[b"stts"], 2)
+    times = np.cumsum(np.repeat(durations[:, 1], durations[:, 0])) - durations[0, 1]
+    if b"ctts" in tables:
+        delays = _integers(data, tables[b"ctts"], 2)
+        times = times + np.repeat(delays[:, 1], delays[:, 0])
+    if len(durations) != 1 or len(times) != count:
+        raise ValueError("expected pictures of one length")
+    _check_edits(data, first=int(times.min()))
+    return _Track(
+        decoder_setup=data[slice(*inside[b"avcC"])],
+        height=height,
+        width=width,
+        starts=_starts(sizes, _integers(data, tables[b"stco"], 1)[:, 0], data, tables[b"stsc"]),
+        sizes=sizes,
+        keys=_integers(data, tables[b"stss"], 1)[:, 0] - 1,
+        sample_of=np.argsort(times, kind="stable"),
+    )
+
+
+def _starts(
+    sizes: np.ndarray, chunks: np.ndarray, data: bytes, place: tuple[int, int]
+) -> np.ndarray:
+    """First byte of each sample: samples of a chunk stand one after another."""
+    runs = _integers(data, place, 3)
+    lengths = np.repeat(runs[:, 1], np.diff([*runs[:, 0], len(chunks) + 1]))
+    chunk_of = np.repeat(np.arange(len(chunks)), lengths)
+    before = np.cumsum(sizes) - sizes
+    first = np.cumsum(lengths) - lengths
+    return chunks[chunk_of] + before - before[first[chunk_of]]
+
+
+def _check_edits(data: bytes, *, first: int) -> None:
+    """Refuse an edit list that leaves pictures out."""
+    track = _only(data, b"trak", *_only(data, b"moov", 0, len(data)))
+    for name, start, stop in _boxes(data, *track):
+        if name == b"edts":
+            edits = _integers(data, _only(data, b"elst", start, stop), 3)
+            if len(edits) != 1 or edits[0, 1] > first:
+                raise ValueError("expected one edit that shows all pictures")
+
+
+def decode_container(data: bytes) -> np.ndarray:
+    """All pictures of any video file that FFmpeg reads, RGB uint8 `t h w 3`."""
+    with av.open(io.BytesIO(data), "r") as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+class Mp4Frames:
+    """The pictures of an mp4, indexed as an array: `frames[[3, 40]]`, `frames[10:20]`.
+
+    Files that are no plain H.264 tracks are decoded whole at once.
+
+    Args:
+        data: the file's bytes.
+
+    Attributes:
+        shape: `t h w 3`.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._whole: np.ndarray | None = None
+        try:
+            self._track = _read_track(data)
+        except (ValueError, IndexError, KeyError, struct.error):
+            self._whole = decode_container(data)
+            self.shape: tuple[int, ...] = self._whole.shape
+        else:
+            self.shape = (len(self._track.sizes), self._track.height, self._track.width, 3)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all pictures, decoded."""
+        return int(np.prod(self.shape))
+
+    def __getitem__(self, wanted: slice | Sequence[int] | np.ndarray) -> np.ndarray:
+        """Pictures, RGB uint8 `n h w 3`.
+
+        Raises:
+            ValueError: a picture does not decode.
+            IndexError: there is no such picture.
+        """
+        if self._whole is not None:
+            return self._whole[wanted]
+        numbers = np.arange(len(self))[wanted]
+        found = np.empty((len(numbers), *self.shape[1:]), np.uint8)
+        places: dict[int, list[int]] = {}
+        for place, number in enumerate(numbers):
+            places.setdefault(int(self._track.sample_of[number]), []).append(place)
+        for sample, picture in self._decode(sorted(places)):
+            found[places.pop(sample)] = picture
+        if places:
+            raise ValueError(f"expected {len(self)} pictures, {len(places)} do not decode")
+        return found
+
+    def _decode(self, samples: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """Pictures by the number of their sample; from the keyframe before to the last wanted."""
+        keys, wanted = self._track.keys, set(samples)
+        decoder = _decoder_for(self._track.decoder_setup)
+        convert = VideoReformatter().reformat
+        key_of = keys[np.searchsorted(keys, samples, side="right") - 1]
+        for key in np.unique(key_of):
+            last = max(sample for sample, own in zip(samples, key_of, strict=True) if own == key)
+            for frame in self._decode_from(int(key), last, wanted, decoder):
+                if frame.pts in wanted:
+                    assert frame.pts is not None
+                    yield frame.pts, convert(frame, format="rgb24").to_ndarray()
+
+    def _decode_from(
+        self, key: int, last: int, wanted: set[int], decoder: av.VideoCodecContext
+    ) -> list[av.VideoFrame]:
+        frames: list[av.VideoFrame] = []
+        try:
+            for sample in range(key, last + 1):
+                start = self._track.starts[sample]
+                packet = av.Packet(self._data[start : start + self._track.sizes[sample]])
+                packet.pts = sample
+                # What no other picture is made from need not be decoded on the way.
+                decoder.skip_frame = "DEFAULT" if sample in wanted else "NONREF"
+                frames += decoder.decode(packet)
+            return frames + decoder.decode(None)
+        finally:
+            decoder.flush_buffers()
+
+
+_DECODERS = threading.local()
+_MOST_DECODERS = 8
+
+
+def _decoder_for(setup: bytes) -> av.VideoCodecContext:
+    """A decoder of this thread; clips of one set share their setup, and with it its memory."""
+    known: dict[bytes, av.VideoCodecContext] = _DECODERS.__dict__.setdefault("by_setup", {})
+    if setup not in known:
+        if len(known) == _MOST_DECODERS:
+            known.clear()
+        decoder = av.VideoCodecContext.create("h264", "r")
+        decoder.extradata = setup
+        decoder.thread_type, decoder.thread_count = "NONE", 1
+        known[setup] = decoder
+    return known[setup]
