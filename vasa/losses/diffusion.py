@@ -1,5 +1,6 @@
 """The diffusion loss of stage 2."""
 
+import torch
 from einops import rearrange
 from torch import Tensor
 
@@ -19,8 +20,13 @@ def x0_loss(prediction: Tensor, x0: Tensor, frame_mask: Tensor, *, order: int = 
     Returns:
         Mean over valid frames and dimensions, a scalar; 0 where nothing is valid.
     """
-    errors, mask = prediction - x0, frame_mask
-    for _ in range(order):
-        errors, mask = errors.diff(dim=1), mask[:, 1:] & mask[:, :-1]
-    valid = rearrange(mask.to(x0.dtype), "b t -> b t 1")
+    errors = torch.diff(prediction - x0, n=order, dim=1)
+    valid = rearrange(difference_mask(frame_mask, order).to(x0.dtype), "b t -> b t 1")
     return (errors.square() * valid).sum() / (valid.sum() * x0.shape[-1]).clamp(min=1)
+
+
+def difference_mask(frame_mask: Tensor, order: int) -> Tensor:
+    """Differences in time of which all frames are valid: `b t` to `b (t - order)`."""
+    for _ in range(order):
+        frame_mask = frame_mask[:, 1:] & frame_mask[:, :-1]
+    return frame_mask

@@ -8,7 +8,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from vasa.data.order import step_generator
-from vasa.losses.diffusion import x0_loss
+from vasa.losses.diffusion import difference_mask, x0_loss
 from vasa.models.checkpoint import model_hash
 from vasa.models.conditions import Conditions, DropRates, drop_conditions
 from vasa.models.motion_statistics import MotionStatistics
@@ -19,6 +19,7 @@ from vasa.training.ranks import share_of, valid_share
 
 NUM_POSE = 6
 VALIDATION_TIMES = (0.25, 0.5, 0.75, 1.0)
+PARTS = {"pose": slice(NUM_POSE), "dyn": slice(NUM_POSE, None)}
 ORDERS = {"": 0, "_velocity": 1, "_acceleration": 2}
 
 
@@ -118,10 +119,13 @@ class Stage2Module(lightning.LightningModule):
             )
             noise = torch.randn(x0.shape, generator=generator)
         terms = self._terms(batch, conditions, x0, t.to(x0.device), noise.to(x0.device))
-        of_valid = valid_share(self, _counted(batch))
-        loss = of_valid * self._weighted(terms)
+        for kind, order in ORDERS.items():
+            of_valid = valid_share(self, difference_mask(_counted(batch), order))
+            for part in PARTS:
+                terms[part + kind] = of_valid * terms[part + kind]
+        loss = self._weighted(terms)
         self.log("train/loss", loss.detach())
-        self.log_dict({f"train/{name}": of_valid * term.detach() for name, term in terms.items()})
+        self.log_dict({f"train/{name}": term.detach() for name, term in terms.items()})
         if self.validate_every and step % self.validate_every == 0:
             self._validate()
         return loss
@@ -132,11 +136,10 @@ class Stage2Module(lightning.LightningModule):
         """Every term of the loss, unweighted, by its name in `Stage2Weights`."""
         prediction = self.model(self.model.schedule.q_sample(x0, noise, t), t, conditions).float()
         counted = _counted(batch)
-        parts = {"pose": slice(NUM_POSE), "dyn": slice(NUM_POSE, None)}
         return {
-            part + name: x0_loss(prediction[..., dims], x0[..., dims], counted, order=order)
-            for name, order in ORDERS.items()
-            for part, dims in parts.items()
+            part + kind: x0_loss(prediction[..., dims], x0[..., dims], counted, order=order)
+            for kind, order in ORDERS.items()
+            for part, dims in PARTS.items()
         }
 
     def _weighted(self, terms: dict[str, Tensor]) -> Tensor:

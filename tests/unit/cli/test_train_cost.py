@@ -89,6 +89,6 @@ def test_both_stages_are_measured(tmp_path):
         assert 0.2 < rows[f"train_step/{name}_peak_gb"]["value"] < 8
     path = Path(__file__).parents[3] / "conf" / "model" / "face_tiny.yaml"
     net = build(OmegaConf.create(yaml.safe_load(path.read_text())))
-    readout = 5 * net.z_dyn_dim + 5  # of mouth, gaze and blink from z_dyn
+    readout = 13 * net.z_dyn_dim + 13  # of mouth, gaze, blink and emotion from z_dyn
     trained = sum(parameter.numel() for parameter in net.parameters()) + readout
     assert rows["train_step/tiny_64_parameters"]["value"] == pytest.approx(trained / 1e6)
