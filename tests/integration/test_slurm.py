@@ -178,7 +178,7 @@ def test_warning_by_usr1_in_a_slurm_job_saves_and_ends_the_run(tmp_path):
     run_dir = tmp_path / "run"
     task = {"NTASKS": "1", "PROCID": "0", "LOCALID": "0", "NODEID": "0", "JOB_NAME": "vasa"}
     environment = {**os.environ, **{f"SLURM_{key}": value for key, value in task.items()}}
-    environment |= {"OMP_NUM_THREADS": "1", "TOY_KILL": "1", "PYTHONPATH": str(ROOT)}
+    environment |= {"OMP_NUM_THREADS": "1", "TOY_KILL": "training", "PYTHONPATH": str(ROOT)}
     words = [f"run_dir={run_dir}", "module.kill_at=7", "module.kill_signal=10"]
     done = subprocess.run(
         [sys.executable, str(UNIT / "toy.py"), *words],

@@ -225,5 +225,5 @@ def test_wandb_offline_has_every_step_of_a_run_that_was_killed(tmp_path, monkeyp
     train(cfg=toy_config(*words))
     assert len((tmp_path / "wandb_id.txt").read_text()) == 12
     files = sorted(tmp_path.glob("wandb/offline-run-*/*.wandb"))
-    assert len(files) == 2
-    assert logged_steps(files[1]) == list(range(1, 13))
+    assert len(files) in (1, 2)  # on a busy machine the kill comes before wandb has begun
+    assert logged_steps(files[-1]) == list(range(1, 13))
