@@ -33,10 +33,10 @@ BESIDE = (
     "sync/generated_confidence",
 )
 SPEED = {
-    "stream/tiny_max_difference_to_offline": "stream/max_difference_to_offline",
-    "stream/tiny": "stream/frames_a_second",
-    "stream/tiny_first_frame_s": "stream/first_frame_s",
-    "stream/tiny_p99_s": "stream/p99_s",
+    "stream/tiny_64_max_difference_to_offline": "stream/max_difference_to_offline",
+    "stream/tiny_64": "stream/frames_a_second",
+    "stream/tiny_64_first_frame_s": "stream/first_frame_s",
+    "stream/tiny_64_p99_s": "stream/p99_s",
     "motion/base_cpu_s_for_4s": "motion/base_cpu_s_for_4s",
     "motion/base_cpu_s_for_4s_bf16": "motion/base_cpu_s_for_4s_bf16",
 }
