@@ -7,14 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_faces import draw_clip
+from small_runs import save_small_runs
 
 from vasa.data.shards import FaceShardWriter
-
-sys.path[:0] = [
-    str(Path(__file__).parents[1] / "unit" / name) for name in ("training", "inference")
-]
-from small_faces import draw_clip  # noqa: E402
-from small_runs import save_small_runs  # noqa: E402
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 PICTURES = {"1_look_at_a_data_set": 4, "2_play_with_latents": 5, "3_compare_runs": 2}

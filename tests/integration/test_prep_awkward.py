@@ -9,19 +9,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from awkward_files import (  # noqa: E402
+from awkward_files import (
     CLIP,
     AwkwardFile,
     write_awkward_files,
     write_black_minutes,
 )
 
-from data_prep.index import SplitRule, find_clips  # noqa: E402
-from data_prep.validate import validate_set  # noqa: E402
-from vasa.data.shards import read_index  # noqa: E402
+from data_prep.index import SplitRule, find_clips
+from data_prep.validate import validate_set
+from vasa.data.shards import read_index
 
 LONG_MINUTES = 10
 MAX_GROWTH_MIB = 300

@@ -23,14 +23,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from awkward_files import head, placed, write_movie
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from awkward_files import head, placed, write_movie  # noqa: E402
-
-from data_prep.workers import each_in_workers  # noqa: E402
-from vasa.data.schema import SAMPLES_PER_FRAME  # noqa: E402
-from vasa.types import InputError  # noqa: E402
+from data_prep.workers import each_in_workers
+from vasa.data.schema import SAMPLES_PER_FRAME
+from vasa.types import InputError
 
 SCRIPT = Path(__file__).parents[2] / "experiments" / "002-preparation" / "kills.py"
 KILLED = -signal.SIGKILL

@@ -1,26 +1,22 @@
 """The steps of `vasa prep` do what docs/preparation.md says: one run over a folder of movies."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from awkward_files import placed, write_movie
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from awkward_files import placed, write_movie  # noqa: E402
-
-from data_prep.synth.clip import ClipSpec, make_clip  # noqa: E402
-from data_prep.synth.render import Renderer  # noqa: E402
-from data_prep.synth.state import FaceState  # noqa: E402
-from vasa.cli import main  # noqa: E402
-from vasa.data.controls import head_distance, main_gaze, mean_emotion  # noqa: E402
-from vasa.data.schema import FPS, SAMPLES_PER_FRAME  # noqa: E402
-from vasa.data.shards import read_clip, read_index, read_labels, read_members  # noqa: E402
+from data_prep.synth.clip import ClipSpec, make_clip
+from data_prep.synth.render import Renderer
+from data_prep.synth.state import FaceState
+from vasa.cli import main
+from vasa.data.controls import head_distance, main_gaze, mean_emotion
+from vasa.data.schema import FPS, SAMPLES_PER_FRAME
+from vasa.data.shards import read_clip, read_index, read_labels, read_members
 
 FACE_PX, SMALL_PX, RIVAL_PX, WIDE_PX = 224, 150, 120, 560
 ONE, OTHER = 1, 6

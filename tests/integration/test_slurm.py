@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from processes import TWO, stage2
 from safetensors.torch import load_file
+from small_motion import write_small_motion
 
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "tests" / "unit" / "training"
-sys.path.insert(0, str(UNIT))
-from processes import TWO, stage2  # noqa: E402
-from small_motion import write_small_motion  # noqa: E402
 
 PATIENCE_S = 240
 

@@ -1,17 +1,13 @@
 """Sweeps that are really run: rows of an ablation by seeds, one member crashes, the table."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
+from processes import stage2
+from small_motion import write_small_motion
 
-UNIT = Path(__file__).resolve().parents[1] / "unit" / "training"
-sys.path.insert(0, str(UNIT))
-from processes import stage2  # noqa: E402
-from small_motion import write_small_motion  # noqa: E402
-
-from vasa.cli import main  # noqa: E402
+from vasa.cli import main
 
 ROWS = ("stage2_reference", "stage2_no_gaze")
 

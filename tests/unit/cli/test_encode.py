@@ -1,19 +1,13 @@
 """`vasa encode` from end to end with a random stage 1."""
 
-import sys
-from pathlib import Path
-
 import pytest
+from small_faces import write_small_faces
+from small_runs import save_small_runs
 
 from vasa.cli import main
 from vasa.data.motion_shards import MotionSetInfo
 from vasa.data.shards import read_index
 from vasa.models.checkpoint import model_hash
-
-HERE = Path(__file__).parents[1]
-sys.path[:0] = [str(HERE / "inference"), str(HERE / "training")]
-from small_faces import write_small_faces  # noqa: E402
-from small_runs import save_small_runs  # noqa: E402
 
 
 @pytest.fixture(scope="module")

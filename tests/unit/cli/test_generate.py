@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 import weakref
 from pathlib import Path
 
@@ -13,14 +12,12 @@ import soundfile
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from small_runs import save_small_runs
 
 from vasa.cli import main
 from vasa.cli.generate import COLUMNS
 from vasa.inference.controls import emotion_weights
 from vasa.types import InputError
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
-from small_runs import save_small_runs  # noqa: E402
 
 SPEECH = 0.1 * np.random.default_rng(0).normal(size=16_000 * 2).clip(-3, 3)
 

@@ -2,12 +2,12 @@
 
 import json
 import math
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from five_people import write_five_people
 
 from vasa.cli import loading_cost, main
 from vasa.cli.loading_cost import (
@@ -21,9 +21,6 @@ from vasa.cli.loading_limits import DecodeLimit
 from vasa.cli.loading_readers import FileReader, ShardReader, StoreReader
 from vasa.cli.measurement import Measurement
 from vasa.data.shards import read_index, read_members
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
-from five_people import write_five_people  # noqa: E402
 
 WORK = LoadingWork(window_frames=4, seconds=0.0, workers=[1], cache_gb=0.1, seed=0)
 

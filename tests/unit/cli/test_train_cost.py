@@ -2,22 +2,19 @@
 
 import json
 import math
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 from omegaconf import OmegaConf
+from small_faces import write_small_faces
 
 from vasa.cli import main, train_cost
 from vasa.cli.random_batches import RandomFaces
 from vasa.cli.train_cost import Plan, StepTiming, StepWork, fitting, train_step_costs
 from vasa.data.face_datamodule import FaceDataModule
 from vasa.training.config import build
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
-from small_faces import write_small_faces  # noqa: E402
 
 WORK = StepWork(device="cpu", num_threads=1, steps=8, warmup_steps=2, budget_s=100.0)
 CONFIG = {

@@ -2,7 +2,6 @@
 
 import io
 import json
-import sys
 import tarfile
 from pathlib import Path
 
@@ -10,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from five_people import write_five_people
+from small_motion import small_config, write_small_motion
 
 from vasa.data.bad_clips import BadClipError, BadClips, Fault
 from vasa.data.clip_store import ClipStore, MotionStore
@@ -17,10 +18,6 @@ from vasa.data.face_datamodule import FaceDataModule
 from vasa.data.shards import read_clip, read_index
 from vasa.training.runner import train
 from vasa.types import InputError
-
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "training")]
-from five_people import write_five_people  # noqa: E402
-from small_motion import small_config, write_small_motion  # noqa: E402
 
 
 @pytest.fixture

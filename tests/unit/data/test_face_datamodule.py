@@ -1,17 +1,12 @@
 """Batches of frame pairs: a function of (seed, step), larger while the encoders learn alone."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
+from five_people import write_five_people
 
 from vasa.data.face_datamodule import FaceDataModule
 from vasa.data.order import RowShare
 from vasa.types import InputError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from five_people import write_five_people  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -1,18 +1,13 @@
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from small_motion import HASH, NUM_MOTION, small_encoder, write_small_motion
 
 from vasa.data.controls import GAZE_BIN_RAD, head_distance, main_gaze, mean_emotion
 from vasa.data.motion_datamodule import MotionDataModule
 from vasa.data.motion_shards import read_motion_clip, read_statistics
 from vasa.data.shards import read_index
 from vasa.types import InputError
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
-from small_motion import HASH, NUM_MOTION, small_encoder, write_small_motion  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -1,22 +1,18 @@
 """Pictures of an mp4 as they are asked for: the same as those of the whole file by others."""
 
 import io
-import sys
-from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from av.video.frame import PictureType
+from five_people import write_five_people
 
 from vasa.data import mp4_frames
 from vasa.data.clip_store import ClipStore, FlacSamples
 from vasa.data.mp4_frames import Mp4Frames, decode_container
 from vasa.data.shards import read_clip, read_index
 from vasa.data.video import decode_mp4, encode_mp4, write_video
-
-sys.path.insert(0, str(Path(__file__).parent))
-from five_people import write_five_people  # noqa: E402
 
 
 def moving(num_frames: int, *, size: int = 96, seed: int = 0) -> np.ndarray:

@@ -19,10 +19,9 @@ from vasa.types import InputError
 
 pytest.importorskip("aiohttp", reason="needs the extra `remote`")
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "training")]
-from fault_server import s3_server, web_server  # noqa: E402
-from five_people import write_five_people  # noqa: E402
-from small_motion import write_small_motion  # noqa: E402
+from fault_server import s3_server, web_server
+from five_people import write_five_people
+from small_motion import write_small_motion
 
 QUICK = Patience(attempts=4, first_wait_s=0.01, timeout_s=3.0)
 SECOND = "train/000001.tar"

@@ -1,21 +1,17 @@
 """The card says what the set's files say, the same each time, whatever names strangers give."""
 
 import re
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from small_faces import draw_clip
 
 from data_prep.card import CardFacts, sample_clips, table_text, write_card
 from data_prep.card_plots import GROUPS, bin_edges
 from vasa.data.shards import FaceShardWriter
 from vasa.types import InputError
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
-from small_faces import draw_clip  # noqa: E402
 
 CARD = CardFacts(
     title="Drawn faces", about=("About it.", "And more."), networks=("net 1",), prep_version="p-1"

@@ -1,19 +1,14 @@
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from small_faces import write_small_faces
+from small_motion import small_encoder
 from torch import nn
 
 from data_prep.encode import encode_frames, encode_set
 from vasa.data.motion_shards import MotionSetInfo, read_motion_clip
 from vasa.data.shards import read_clip, read_index
 from vasa.types import InputError
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
-from small_faces import write_small_faces  # noqa: E402
-from small_motion import small_encoder  # noqa: E402
 
 CPU = torch.device("cpu")
 

@@ -4,23 +4,19 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from awkward_files import woven, write_movie  # pyright: ignore
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "integration"))
-
-from awkward_files import woven, write_movie  # noqa: E402  # pyright: ignore
-
-from data_prep import container, decode  # noqa: E402
-from data_prep.container import check_file, probe  # noqa: E402
-from data_prep.decode import nearest_in_time, stream_frames  # noqa: E402
-from data_prep.decode_sound import read_sound  # noqa: E402
-from data_prep.drops import Dropped, Reason  # noqa: E402
-from data_prep.layouts import folder  # noqa: E402
+from data_prep import container, decode
+from data_prep.container import check_file, probe
+from data_prep.decode import nearest_in_time, stream_frames
+from data_prep.decode_sound import read_sound
+from data_prep.drops import Dropped, Reason
+from data_prep.layouts import folder
 
 EVENT_S = 0.8
 HALF_FRAME_S = 0.02

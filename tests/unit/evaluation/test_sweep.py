@@ -3,21 +3,18 @@
 import csv
 import math
 import re
-import sys
 from pathlib import Path
 
 import pytest
+from made_up_sweep import write_member, write_results
 
-sys.path.insert(0, str(Path(__file__).parent))
-from made_up_sweep import write_member, write_results  # noqa: E402
-
-from vasa.cli import main  # noqa: E402
-from vasa.evaluation.report.differences import HANDLING, differing_keys, row_names  # noqa: E402
-from vasa.evaluation.report.seeds import spread_of  # noqa: E402
-from vasa.evaluation.report.sweep import Row, Table, read_sweep  # noqa: E402
-from vasa.evaluation.report.sweep_tables import members, reason  # noqa: E402
-from vasa.training.config import NEUTRAL  # noqa: E402
-from vasa.types import InputError  # noqa: E402
+from vasa.cli import main
+from vasa.evaluation.report.differences import HANDLING, differing_keys, row_names
+from vasa.evaluation.report.seeds import spread_of
+from vasa.evaluation.report.sweep import Row, Table, read_sweep
+from vasa.evaluation.report.sweep_tables import members, reason
+from vasa.training.config import NEUTRAL
+from vasa.types import InputError
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
 import json
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+from small_runs import save_small_runs
 
 from vasa.diffusion.sampler import DDIMSampler
 from vasa.diffusion.schedule import NoiseSchedule
@@ -16,9 +15,6 @@ from vasa.inference.sound import check_speech
 from vasa.inference.windows import MotionSettings
 from vasa.models.checkpoint import load_model, save_model
 from vasa.types import FaceMeasurements, InputError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_runs import save_small_runs  # noqa: E402
 
 RENDER = RenderSettings(batch_size=7, start_blend_s=0.2)
 

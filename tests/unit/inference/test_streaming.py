@@ -1,10 +1,8 @@
 """A stream gives the frames of the file, to the bit, from bounded memory."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
+from small_runs import save_small_runs
 
 from vasa.data.audio_features import num_video_frames
 from vasa.diffusion.sampler import DDIMSampler, DPMSolverSampler
@@ -13,9 +11,6 @@ from vasa.inference.streaming import MotionStream
 from vasa.inference.windows import ChunkPlan, MotionSettings, generate_motion
 from vasa.models.motion_blocks import TransformerBlock
 from vasa.types import InputError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_runs import save_small_runs  # noqa: E402
 
 RENDER = RenderSettings(batch_size=2, start_blend_s=0.3)
 PLANS = [None, ChunkPlan(hop_frames=3, lookahead_frames=2), ChunkPlan(hop_frames=1)]

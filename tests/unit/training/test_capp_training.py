@@ -1,14 +1,13 @@
 """CAPP learns heads that nod with the sound, end to end through the runner; pictures stay shut."""
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from small_faces import draw_clip
 
 from vasa.cli.paths import conf_dir
 from vasa.data.capp_datamodule import CappDataModule
@@ -18,9 +17,6 @@ from vasa.models.checkpoint import load_model
 from vasa.training.config import build
 from vasa.training.runner import train
 from vasa.types import InputError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_faces import draw_clip  # noqa: E402
 
 FRAMES = 30
 

@@ -3,17 +3,14 @@
 import json
 import os
 import pickle
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from full_disk import room_for
 
 from vasa.training.checkpoint_store import CheckpointNote, CheckpointStore
 from vasa.types import InputError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from full_disk import room_for  # noqa: E402
 
 
 @pytest.fixture

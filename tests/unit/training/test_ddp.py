@@ -7,15 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from vasa.cli import main
-from vasa.data.order import RowShare, step_generator
-from vasa.data.step_datamodule import StepDataModule
-from vasa.training.runner import Stopped, train
-from vasa.types import InputError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from processes import (  # noqa: E402
+from processes import (
     SIGKILL,
     SIGTERM,
     TWO,
@@ -28,9 +20,15 @@ from processes import (  # noqa: E402
     syncnet,
     train_in_two,
 )
-from records import metrics_of, weights_of  # noqa: E402
-from small_faces import write_small_faces  # noqa: E402
-from small_motion import write_small_motion  # noqa: E402
+from records import metrics_of, weights_of
+from small_faces import write_small_faces
+from small_motion import write_small_motion
+
+from vasa.cli import main
+from vasa.data.order import RowShare, step_generator
+from vasa.data.step_datamodule import StepDataModule
+from vasa.training.runner import Stopped, train
+from vasa.types import InputError
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,12 @@
 """The face expert and SyncNet learn drawn faces, end to end through the runner."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from small_faces import draw_clip, write_small_faces
 
 from vasa.cli.paths import conf_dir
 from vasa.data.non_faces import KINDS
@@ -15,9 +14,6 @@ from vasa.data.order import step_generator
 from vasa.models.checkpoint import load_model
 from vasa.models.sync_score import score_clip
 from vasa.training.runner import train
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_faces import draw_clip, write_small_faces  # noqa: E402
 
 
 @pytest.fixture(scope="module")

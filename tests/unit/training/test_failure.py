@@ -2,18 +2,15 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from toy import toy_config
 
-sys.path.insert(0, str(Path(__file__).parent))
-from toy import toy_config  # noqa: E402
-
-from vasa.evaluation.report.run_records import RunSummary, read_results, read_run  # noqa: E402
-from vasa.training.config import resolved  # noqa: E402
-from vasa.training.failure import record_failure  # noqa: E402
+from vasa.evaluation.report.run_records import RunSummary, read_results, read_run
+from vasa.training.config import resolved
+from vasa.training.failure import record_failure
 
 ERROR = RuntimeError("a disk\nis full")
 

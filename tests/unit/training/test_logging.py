@@ -2,19 +2,16 @@
 
 import json
 import struct
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from full_disk import room_for
 
 from vasa.training import wandb_mirror
 from vasa.training.logging import MetricsRecord, Mirrors
 from vasa.training.wandb_mirror import WandbMirror
-
-sys.path.insert(0, str(Path(__file__).parent))
-from full_disk import room_for  # noqa: E402
 
 
 def steps_of(path: Path) -> list[int]:

@@ -3,24 +3,21 @@
 import json
 import random
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from full_disk import room_for
+from processes import SIGKILL, train_toy
+from records import metrics_of, weights_of
+from toy import ToyData, toy_config
 
 from vasa.training import wandb_mirror
 from vasa.training.checkpoint_store import CheckpointNote, CheckpointStore
 from vasa.training.logging import MetricsRecord
 from vasa.training.runner import Stopped, train
 from vasa.types import InputError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from full_disk import room_for  # noqa: E402
-from processes import SIGKILL, train_toy  # noqa: E402
-from records import metrics_of, weights_of  # noqa: E402
-from toy import ToyData, toy_config  # noqa: E402
 
 
 def state_of(run_dir: Path) -> dict[str, Any]:

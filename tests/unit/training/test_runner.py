@@ -1,21 +1,17 @@
 """A run leaves a whole folder, is not made twice, and refuses what does not fit."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from records import metrics_of, weights_of
+from toy import ToyNet, toy_config
 
 from vasa.models.checkpoint import load_model
 from vasa.training.config import check_keys
 from vasa.training.runner import train
 from vasa.types import InputError
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from records import metrics_of, weights_of  # noqa: E402
-from toy import ToyNet, toy_config  # noqa: E402
 
 
 @pytest.fixture(scope="module")

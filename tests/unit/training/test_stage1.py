@@ -1,13 +1,13 @@
 """Stage 1 trains: generator and adversary, kept, continued and overfitted on drawn faces."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from small_faces import write_small_faces
 
 from vasa.cli.paths import conf_dir
 from vasa.data.face_datamodule import FaceDataModule
@@ -15,9 +15,6 @@ from vasa.models.checkpoint import save_model
 from vasa.training.config import build
 from vasa.training.runner import train
 from vasa.types import InputError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_faces import write_small_faces  # noqa: E402
 
 OPTIONAL = {"face_features", "gaze_features", "cycle", "warp_size", "warp_roughness"}
 ADVERSARY = (

@@ -1,11 +1,10 @@
 """Stage 2 learns what it is shown, through the same runner as everything else."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from small_motion import HASH, small_config, write_small_motion
 
 from vasa.data.motion_datamodule import MotionDataModule
 from vasa.diffusion.sampler import DDIMSampler
@@ -16,9 +15,6 @@ from vasa.training.config import build, check_keys
 from vasa.training.runner import train
 from vasa.training.stage2 import conditions_of, draw_timesteps
 from vasa.types import InputError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_motion import HASH, small_config, write_small_motion  # noqa: E402
 
 
 @pytest.fixture(scope="module")
