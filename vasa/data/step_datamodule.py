@@ -4,8 +4,10 @@ Subclasses say what the batch of a step is; order, workers, processes and resume
 once.
 """
 
+import os
 import signal
 import sys
+import threading
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,10 +54,19 @@ class _Loader(DataLoader[Batch]):
 def _leave_signals_to_the_run(_: int) -> None:
     """A signal to the whole group asks the training to save itself: without workers it could not.
 
-    Ctrl-C does that, and so do queues. Workers end with their training, however that ends.
+    Ctrl-C does that, and so do queues. SIGTERM from the training itself ends a worker, though: a
+    training that ends with an error may keep its loader, and would wait for the workers forever.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    for number in (signal.SIGINT, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_with_the_run, daemon=True).start()
+
+
+def _end_with_the_run() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 class StepDataModule(lightning.LightningDataModule):
