@@ -18,7 +18,7 @@ from vasa.data.shards import FaceShardWriter, pack_arrays, safe_key
 from vasa.data.video import write_video
 from vasa.types import InputError
 
-VERSION = "synth-1"
+VERSION = "synth-2"
 FORMATS = ("shards", "clips")
 MOTIONS = {"talking": make_clip, "independent": independent_clip}
 _CLIPS_PER_SHARD = 64

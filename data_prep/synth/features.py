@@ -54,7 +54,7 @@ def _paint(target: np.ndarray, index: np.ndarray, amount: np.ndarray, values) ->
 
 def draw_brows(patch: Patch, *, who: Identity, state: FaceState, pixel: float) -> None:
     """Two arched, tapering brows with a hair texture."""
-    index = np.flatnonzero((patch.y > -0.34) & (patch.y < -0.04))
+    index = np.flatnonzero((patch.y > -0.42) & (patch.y < -0.04))
     if not index.size:
         return
     x, y = patch.x[index], patch.y[index]

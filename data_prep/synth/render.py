@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_prep.synth.canvas import Canvas, View, hit_ellipsoid, make_view
+from data_prep.synth.creases import draw_creases
 from data_prep.synth.features import Patch, draw_brows, draw_eyes, draw_mouth
 from data_prep.synth.hair import draw_hair_mass, draw_hair_shell
 from data_prep.synth.identity import Identity
@@ -214,6 +215,7 @@ class Renderer:
         )
         ray = [float(v) for v in view.rotation[2]]
         who = self.who
+        draw_creases(patch, who=who, emotion=state.emotion, pixel=view.pixel)
         draw_brows(patch, who=who, state=state, pixel=view.pixel)
         half = lighting.halfway
         draw_eyes(

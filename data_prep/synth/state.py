@@ -91,22 +91,22 @@ def mouth_shape(who: Identity, state: FaceState) -> MouthShape:
     feel = [float(v) for v in state.emotion]
     bend = (
         -0.012
-        - 0.045 * feel[1]
-        + 0.035 * feel[2]
-        + 0.012 * feel[4]
-        + 0.02 * feel[5]
-        + 0.015 * feel[6]
+        - 0.085 * feel[1]
+        + 0.07 * feel[2]
+        + 0.03 * feel[4]
+        + 0.045 * feel[5]
+        + 0.03 * feel[6]
     )
     thin = 1.0 - 0.35 * min(gap / 0.25, 1.0) * (1.0 - rounding)
     return MouthShape(
-        y=who.mouth_y + 0.012 * (feel[6] - feel[5]),
+        y=who.mouth_y + 0.02 * (feel[6] - feel[5]),
         half_width=who.mouth_width * float(state.stretch) * (1.0 - 0.36 * rounding),
         gap_up=0.26 * gap,
         gap_down=0.74 * gap,
         upper=who.lip_upper * (1.0 + 0.25 * rounding) * thin,
         lower=who.lip_lower * (1.0 + 0.25 * rounding - 0.6 * tuck) * thin,
         bend=bend + 0.30 * jaw,
-        skew=-0.025 * feel[7],
+        skew=-0.05 * feel[7],
         power=0.75 - 0.25 * rounding,
         jaw=jaw,
         bulge=rounding,
@@ -146,7 +146,7 @@ class EyeShape:
 def eye_shape(who: Identity, state: FaceState) -> EyeShape:
     """Lids of one instant: emotion widens or narrows the eyes a little, a blink closes them."""
     feel = [float(v) for v in state.emotion]
-    wide = 1.0 + 0.25 * feel[3] + 0.22 * feel[4] - 0.10 * feel[1] - 0.10 * feel[6] - 0.14 * feel[5]
+    wide = 1.0 + 0.40 * feel[3] + 0.32 * feel[4] - 0.18 * feel[1] - 0.16 * feel[6] - 0.24 * feel[5]
     look_down = float(clamp(state.gaze[1], -0.3, 0.4))
     up_open = who.eye_height * (wide - 0.55 * look_down)
     down_open = 0.55 * who.eye_height * (1.0 - 0.25 * feel[1])
@@ -166,12 +166,12 @@ def eye_shape(who: Identity, state: FaceState) -> EyeShape:
 def brow_height(who: Identity, state: FaceState, u):
     """Height of the brow's middle line at u, -1 at the nose to 1 at the temple."""
     feel = [float(v) for v in state.emotion]
-    lift = 0.035 * float(state.brow_raise) + 0.04 * feel[3] + 0.02 * feel[4]
+    lift = 0.035 * float(state.brow_raise) + 0.075 * feel[3] + 0.04 * feel[4]
     inner = (
-        0.03 * feel[2]
-        + 0.03 * feel[4]
-        - 0.032 * feel[6]
-        - 0.02 * feel[5]
+        0.055 * feel[2]
+        + 0.055 * feel[4]
+        - 0.06 * feel[6]
+        - 0.035 * feel[5]
         - 0.03 * float(state.brow_frown)
     )
     return (

@@ -176,9 +176,12 @@ def test_a_server_is_not_told_again_and_offline_takes_its_place(tmp_path, standi
 
 def test_two_starts_of_a_run_take_turns(tmp_path, standin):
     """wandb names its folders by id and second: at once, they would write into one file."""
-    first = standin(init="time.sleep(0.5 if (pathlib.Path(dir) / 'seen_offline').exists() else 2)")
+    first = standin(init="(pathlib.Path(dir) / 'starts').touch(); time.sleep(2)")
     feed = first._mirrors["wandb"]._feed
     first.metrics({"train/loss": 0.5}, step=1)
+    until = time.monotonic() + 60
+    while not (tmp_path / "starts").exists() and time.monotonic() < until:
+        time.sleep(0.05)
     feed.stdin.close()  # killed
     second = open_mirror(tmp_path)
     second.metrics({"train/loss": 0.5}, step=2)
