@@ -47,20 +47,20 @@ def _drift(rng: np.random.Generator, *, num_frames: int, fps: float, period_s: f
 def _nods(
     rng: np.random.Generator, *, phonemes: tuple[Phoneme, ...], times: np.ndarray
 ) -> np.ndarray:
-    """Pitch (rad) of nods on stressed syllables, `t`: quickly down on the vowel, slowly back.
+    """Pitch (rad) of nods on stressed syllables, `t`: down on the vowel, more slowly back.
 
     The longer the vowel, the deeper: how far a head goes can be told from the sound, too.
     """
     pitch = np.zeros_like(times)
     last = -1.0
     for sound in phonemes:
-        if not sound.is_stressed or sound.start_s - last < 0.28 or rng.uniform() > 0.85:
+        if not sound.is_stressed or sound.start_s - last < 0.45 or rng.uniform() > 0.9:
             continue
         last = sound.start_s
         middle = 0.5 * (sound.start_s + sound.end_s) + rng.normal(0.0, 0.02)
         depth = np.deg2rad(np.clip(28.0 * (sound.end_s - sound.start_s), 1.5, 7.0))
         after = times - middle
-        pitch += depth * np.exp(-0.5 * (after / np.where(after < 0, 0.08, 0.22)) ** 2)
+        pitch += depth * np.exp(-0.5 * (after / np.where(after < 0, 0.12, 0.30)) ** 2)
     return pitch
 
 
