@@ -23,6 +23,7 @@ from vasa.data.motion_shards import (
     MotionShardWriter,
     finish_motion_set,
 )
+from vasa.data.remote import ShardRoot
 from vasa.data.shards import read_index, read_labels, read_members
 from vasa.data.video import decode_mp4
 from vasa.types import InputError
@@ -30,7 +31,7 @@ from vasa.types import InputError
 
 def encode_set(
     *,
-    data: Path,
+    data: Path | ShardRoot,
     output: Path,
     net: nn.Module,
     stage1_hash: str,
@@ -82,7 +83,7 @@ def encode_set(
 
 
 def encode_clip(
-    data: Path,
+    data: Path | ShardRoot,
     row: Any,
     *,
     net: nn.Module,
@@ -133,7 +134,7 @@ def fit_picture(image: Tensor, *, size: int) -> Tensor:
 
 
 def _describe(
-    data: Path,
+    data: Path | ShardRoot,
     table: Any,
     net: nn.Module,
     stage1_hash: str,

@@ -99,7 +99,7 @@ def picture_hash(frames: np.ndarray) -> int:
     return bits
 
 
-def check_clip(root: Path, row: Any) -> tuple[list[Finding], int | None]:
+def check_clip(root: str | Path, row: Any) -> tuple[list[Finding], int | None]:
     """One clip of the index: what is wrong with it, and the hash of its pictures."""
 
     def found(fault: Fault, detail: str) -> tuple[list[Finding], None]:
@@ -182,11 +182,11 @@ def _of_the_index(table: pd.DataFrame) -> Iterator[Finding]:
             )
 
 
-def validate_set(root: Path, *, workers: int) -> Validation:
+def validate_set(root: str | Path, *, workers: int) -> Validation:
     """Read a whole set again.
 
     Args:
-        root: folder of the set.
+        root: folder or URL of the set.
         workers: processes; 1 works in this one.
 
     Raises:
@@ -215,7 +215,7 @@ def validate_set(root: Path, *, workers: int) -> Validation:
 
 
 def _check_all(
-    root: Path, rows: list[Any], workers: int
+    root: str | Path, rows: list[Any], workers: int
 ) -> Iterator[tuple[list[Finding], int | None]]:
     if workers <= 1:
         yield from (check_clip(root, row) for row in rows)

@@ -4,9 +4,17 @@
 #   slurm/one_host.sh down                    # cancels what is left, and takes them down
 # Needs Debian's slurm-wlm and munge, neither systemd nor cgroups nor accounting; each node claims
 # ONE_HOST_CPUS processors (4), be they there or not, and ONE_HOST_GPUS devices (0), pretended ones.
-# Everything lies in ONE_HOST_ROOT (/tmp/vasa-slurm), ports begin at ONE_HOST_PORT (26810).
+# Everything lies in ONE_HOST_ROOT (a new folder, of which `down` knows by the line that `up`
+# prints), ports begin at ONE_HOST_PORT (26810).
 set -euo pipefail
-root=${ONE_HOST_ROOT:-/tmp/vasa-slurm}
+case ${1:-} in
+    up) root=${ONE_HOST_ROOT:-$(mktemp -d -t vasa-slurm.XXXXXX)/host} ;;
+    down) root=${ONE_HOST_ROOT:?is not set: eval the line that one_host.sh up printed} ;;
+    *)
+        echo "usage: slurm/one_host.sh up [NODES] | down" >&2
+        exit 2
+        ;;
+esac
 port=${ONE_HOST_PORT:-26810}
 cpus=${ONE_HOST_CPUS:-4}
 gpus=${ONE_HOST_GPUS:-0}
@@ -134,7 +142,8 @@ up() {  # NODES
         exit 1
     fi
     # The nodes' names are known to SLURM alone, and processes meet on the first of them.
-    echo "export SLURM_CONF=$root/slurm.conf MASTER_ADDR=127.0.0.1 PATH=$root/bin:\$PATH"
+    echo "export ONE_HOST_ROOT=$root SLURM_CONF=$root/slurm.conf MASTER_ADDR=127.0.0.1" \
+        "PATH=$root/bin:\$PATH"
 }
 
 down() {
@@ -158,11 +167,7 @@ down() {
     done
 }
 
-case ${1:-} in
+case $1 in
     up) up "${2:-1}" ;;
     down) down ;;
-    *)
-        echo "usage: slurm/one_host.sh up [NODES] | down" >&2
-        exit 2
-        ;;
 esac

@@ -1,6 +1,6 @@
 """A preparation killed 20 times at random against one that nothing disturbed.
 
-usage: python experiments/002-preparation/kills.py RUN OUT.json [SEED]
+usage: PYTHONPATH=experiments python experiments/002-preparation/kills.py RUN OUT.json [SEED]
 
 Prepares rendered people (`vasa synth format=clips`) and two files that are no movies, with two
 workers, once undisturbed into RUN/whole and then into RUN/set-N, killed up to ten times each: every
@@ -21,19 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from killing import (  # noqa: E402, F401 - the tests take some of them from here
-    MARK,
-    HasBegun,
-    Stage,
-    finish,
-    is_newer,
-    processes,
-    strike,
-    wait_until_gone,
-)
+from killing import HasBegun, Stage, finish, is_newer, strike
 
 NUM_ROUNDS, NUM_PEOPLE = 2, 10
 SHARDS = "[!.]*/*.tar"

@@ -1,6 +1,6 @@
 """Trainings killed at random moments against ones that nothing disturbed.
 
-usage: python experiments/006-resume/kills.py RUN CASE [KILLS]
+usage: PYTHONPATH=experiments python experiments/006-resume/kills.py RUN CASE [KILLS]
 
 RUN holds data/, expert/ and, for stage 2, motion/ (run.sh makes them). A case of cases.py is
 trained once undisturbed and once with another seed, which must come to something else. Then it is
@@ -22,11 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from cases import CASES, SEED  # noqa: E402
-from killing import Stage, finish, is_newer, processes, strike  # noqa: E402
+from cases import CASES, SEED
+from killing import Stage, finish, is_newer, processes, strike
 
 SIGNALS_AFTER = (signal.SIGTERM, signal.SIGUSR1)
 

@@ -6,6 +6,7 @@ set -euo pipefail
 run=${1:-runs/006-resume}
 kills=${KILLS:-10}
 here=$(dirname "$0")
+export PYTHONPATH=$here/..${PYTHONPATH:+:$PYTHONPATH}  # killing.py
 started=$SECONDS
 
 step() { printf '\n== %s (%d s)\n' "$1" "$((SECONDS - started))"; }

@@ -1,6 +1,6 @@
 """A long training watched from outside: memory, open files, speed; and how long the start takes.
 
-usage: python experiments/007-soak/soak.py RUN [STEPS [EXPERIMENT]]
+usage: PYTHONPATH=experiments python experiments/007-soak/soak.py RUN [STEPS [EXPERIMENT]]
 
 Makes its own data and expert in RUN, trains stage 1 tiny for STEPS (2000) with two loader workers,
 half of them of the encoders alone, and reads /proc every 20 steps: of the command and of its
@@ -18,17 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from killing import finish
 from matplotlib.figure import Figure
+from watching import EVERY, Look, watch
 
 from vasa.evaluation.report.marks import put_between
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from killing import finish  # noqa: E402
-from watching import EVERY, Look, watch  # noqa: E402
-
-from vasa.evaluation.results import ResultRow, measured_row, write_rows  # noqa: E402
-from vasa.training.run_folder import describe_environment  # noqa: E402
+from vasa.evaluation.results import ResultRow, measured_row, write_rows
+from vasa.training.run_folder import describe_environment
 
 RESAMPLES, BLOCK = 2000, 5
 FIRST, LAST = (0.05, 0.15), 0.1
@@ -212,7 +208,8 @@ def main(run: Path, num_steps: int, experiment: Path) -> None:
     lines = [json.loads(text) for text in (run / "stage1/metrics.jsonl").read_text().splitlines()]
     environment = describe_environment(device="cpu")
     stamp = {
-        "command": f"python experiments/007-soak/soak.py RUN {lines[-1]['step']}",
+        "command": "PYTHONPATH=experiments python experiments/007-soak/soak.py RUN "
+        f"{lines[-1]['step']}",
         "commit": environment["commit"],
         "is_dirty": environment["is_dirty"],
         "machine": f"{environment['processor']}, {environment['cpu_count']} CPUs",

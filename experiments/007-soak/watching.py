@@ -8,9 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from killing import processes, start  # noqa: E402
+from killing import processes, start
 
 EVERY = 20
 """Steps between looks."""

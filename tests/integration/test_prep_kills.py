@@ -99,16 +99,19 @@ for line in sys.stdin:
 
 
 def _tools() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("prep_kills", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["prep_kills"] = module
-    spec.loader.exec_module(module)
+    """The experiment's script; what all experiments share is beside its folder."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(SCRIPT.parents[1]))
+        spec = importlib.util.spec_from_file_location("prep_kills", SCRIPT)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["prep_kills"] = module
+        spec.loader.exec_module(module)
     return module
 
 
 kills = _tools()
+killing = sys.modules["killing"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,7 +280,7 @@ def _command(words: list[str], weights_dir: Path, *, limit_bytes: int = 0, mark:
 
 
 def _environment(weights_dir: Path, mark: str = "") -> dict[str, str]:
-    mine = {"VASA_WEIGHTS": str(weights_dir), "OMP_NUM_THREADS": "1", kills.MARK: mark}
+    mine = {"VASA_WEIGHTS": str(weights_dir), "OMP_NUM_THREADS": "1", killing.MARK: mark}
     return {**os.environ, **mine}
 
 
@@ -364,10 +367,10 @@ def test_workers_end_with_a_killed_command(movies, weights_dir, forks, tmp_path)
     )
     while run.poll() is None and not list(output.glob(".work/*.tar")):
         time.sleep(0.01)
-    assert len(kills.processes(mark)) >= 3
+    assert len(killing.processes(mark)) >= 3
     run.kill()
     assert run.wait() == KILLED
-    kills.wait_until_gone(mark, limit_s=5)
+    killing.wait_until_gone(mark, limit_s=5)
     assert 0 < len(list(output.glob(".work/*.tar"))) < NUM_FILES
     assert forks.run(movies.words(output)).code == 0
     _is_as_undisturbed(output, movies)
@@ -425,7 +428,7 @@ def test_no_room_in_a_worker(movies, forks, ready, weights_dir, tmp_path):
     ended = _command(words, weights_dir, limit_bytes=limit, mark=mark)
     assert ended.code == 2, ended.output
     assert "expected room to write in" in ended.complaint()
-    kills.wait_until_gone(mark, limit_s=5)
+    killing.wait_until_gone(mark, limit_s=5)
     assert forks.run(movies.words(output)).code == 0
     _is_as_undisturbed(output, movies)
 

@@ -15,20 +15,21 @@ def main(cfg: DictConfig) -> None:
     from omegaconf import OmegaConf
 
     from data_prep.encode import encode_set
-    from vasa.cli.outputs import file_hash, is_complete, mark_complete
-    from vasa.data.shards import read_index
+    from vasa.cli.outputs import is_complete, mark_complete
+    from vasa.data.remote import open_shards
+    from vasa.data.shards import index_hash
     from vasa.models.checkpoint import load_model, model_hash
     from vasa.training.config import build
     from vasa.types import InputError
 
     config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     assert isinstance(config, dict)
-    data, output = Path(config["data"]), Path(config["output"])
-    read_index(data)
+    data, output = open_shards(config["data"]), Path(config["output"])
+    data_hash = index_hash(data)
     stage1_hash = model_hash(config["stage1"])
     audio = build(cfg.audio_encoder)
     record = {
-        "data": file_hash(data / "index.parquet"),
+        "data": data_hash,
         "stage1": stage1_hash,
         "audio": audio.describe(),
     }

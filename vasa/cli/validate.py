@@ -1,7 +1,5 @@
 """Read a set of face shards again and say what is wrong with it: `vasa prep validate DIR`."""
 
-from pathlib import Path
-
 import hydra
 from omegaconf import DictConfig
 
@@ -14,7 +12,7 @@ def main(cfg: DictConfig) -> None:
     from data_prep.validate import validate_set
     from vasa.types import InputError
 
-    result = validate_set(Path(cfg.input), workers=cfg.workers)
+    result = validate_set(cfg.input, workers=cfg.workers)
     print("\n".join(result.lines()))
     if result.findings:
         raise InputError(

@@ -1,10 +1,13 @@
 """Clips that cannot be read: what is wrong, how many, and which clips take their places.
 
-What is found is kept in memory that loader workers share, so that a bad clip is tried once and
-counted once. Which clip takes a bad one's place depends on the set alone and not on who found it
+What is found is kept in memory that loader workers share, so that each bad clip is counted once,
+and one whose bytes cannot be had is tried once. One that does not decode is tried each time: of a
+clip that is too large to keep only what is asked for is decoded, and that may be whole. So which
+clip takes a bad one's place depends on the set and on what is asked for, never on who found it
 when: a run over a damaged set is as repeatable as one over a whole set.
 """
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
@@ -57,6 +60,18 @@ class BadClipError(InputError):
         self.detail = detail
 
 
+@contextlib.contextmanager
+def decoding(where: str) -> Iterator[None]:
+    """Whatever a decoder raises within, over damaged bytes of a shard, becomes a `BadClipError`."""
+    try:
+        yield
+    except (MemoryError, BadClipError):
+        raise
+    except Exception as error:
+        detail = f"{where} holds a clip that does not decode ({type(error).__name__}: {error})"
+        raise BadClipError(Fault.UNDECODABLE, " ".join(detail.split())[:300]) from error
+
+
 class BadClips:
     """Which clips of a table were found bad.
 
@@ -77,6 +92,10 @@ class BadClips:
 
     def __contains__(self, index: int) -> bool:
         return bool(self._faults[index])
+
+    def is_lost(self, index: int) -> bool:
+        """Whether a clip's bytes cannot be had; one that does not decode may do so in part."""
+        return int(self._faults[index]) not in (0, _CODES[Fault.UNDECODABLE])
 
     def add(self, index: int, error: BadClipError) -> None:
         """Write down that a clip is bad; with it all of a shard that cannot be had.

@@ -24,6 +24,8 @@ class CappDataModule(SyncDataModule):
         spans: as `SyncDataModule`; `span_frames` is t, `batch_size` counts windows.
     """
 
+    store_class = PoseStore
+
     def __init__(self, *, windows_per_clip: int, min_gap_frames: int, **spans: Any) -> None:
         super().__init__(**spans)
         self.windows_per_clip = windows_per_clip
@@ -55,12 +57,3 @@ class CappDataModule(SyncDataModule):
         first = int(rng.integers(min(self.min_gap_frames, last + 1)))
         starts = rng.permutation(np.arange(first, last + 1, self.min_gap_frames)).tolist()
         return [s for s in starts if valid[s : s + self.span_frames].mean() >= LEAST_VALID]
-
-    def _open(self, split: str) -> PoseStore:
-        return PoseStore(
-            self.root,
-            split=split,
-            cache_gb=self.cache_gb,
-            min_frames=self.span_frames,
-            max_bad_share=self.max_bad_share,
-        )

@@ -5,7 +5,7 @@ than to decode again. Of clips beyond the budget, what is asked for is decoded a
 that cannot be read is counted, and another takes its place.
 """
 
-import io
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -13,76 +13,19 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
-import soundfile
+import torch
 
-from vasa.data.audio import decode_flac
-from vasa.data.bad_clips import BadClipError, BadClips, Fault
+from vasa.data.bad_clips import BadClipError, BadClips, decoding
 from vasa.data.motion_shards import MOTION_HASH, MotionClip, parse_motion_clip
 from vasa.data.mp4_frames import Mp4Frames
 from vasa.data.remote import ShardRoot, open_shards
-from vasa.data.schema import SAMPLES_PER_FRAME, FaceLabels
+from vasa.data.schema import SAMPLES_PER_FRAME
 from vasa.data.shards import read_index, read_members, recorded_hash
+from vasa.data.stored_clip import FlacSamples, LazyPart, StoredClip
 from vasa.types import InputError
 
 Clip = TypeVar("Clip")
-
-
-class StoredClip:
-    """A clip: its pictures, its sound, its labels and its speaker's number.
-
-    What a clip that is not kept holds is decoded when it is asked for. Region maps, as large as the
-    pictures and used by no training, are left out of the labels.
-
-    Args:
-        key: of the clip.
-        speaker: number of its speaker.
-        frames: uint8 `t h w 3`.
-        audio: float32 `n`.
-        labels: or the member that holds them.
-    """
-
-    def __init__(
-        self,
-        *,
-        key: str,
-        speaker: int,
-        frames: np.ndarray | Mp4Frames,
-        audio: "np.ndarray | FlacSamples",
-        labels: FaceLabels | bytes,
-    ) -> None:
-        self.key = key
-        self.speaker = speaker
-        self.frames = frames
-        self.audio = audio
-        self._labels = labels
-
-    @property
-    def labels(self) -> FaceLabels:
-        """Labels of every frame."""
-        if isinstance(self._labels, bytes):
-            self._labels = _read_labels(self._labels)
-        return self._labels
-
-    def check_length(self, num_frames: int) -> None:
-        """ValueError where pictures, labels or sound have another number of frames."""
-        lengths = (len(self.frames), len(self.labels.pose), len(self.audio) / SAMPLES_PER_FRAME)
-        if lengths != (num_frames,) * 3:
-            raise ValueError(f"pictures, labels, sound of {lengths} frames, not {num_frames}")
-
-
-class FlacSamples:
-    """The samples of a `flac` member, decoded as they are asked for: `samples[640:1280]`."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def __len__(self) -> int:
-        return soundfile.info(io.BytesIO(self._data)).frames
-
-    def __getitem__(self, wanted: slice) -> np.ndarray:
-        """Mono float32."""
-        start, stop, _ = wanted.indices(len(self))
-        return decode_flac(self._data, start=start, stop=stop)[:: wanted.step]
+Taken = TypeVar("Taken")
 
 
 class Store(ABC, Generic[Clip]):
@@ -127,25 +70,39 @@ class Store(ABC, Generic[Clip]):
         return len(self._rows)
 
     def __getitem__(self, index: int) -> Clip:
-        """The decoded clip of a row, or the one in its place; the same object while it is kept.
+        """The clip of a row, or the one in its place; the same object while it is kept.
+
+        Raises:
+            InputError: too many clips are bad.
+        """
+        return self.take(index, lambda clip: clip)
+
+    def take(self, index: int, use: Callable[[Clip], Taken]) -> Taken:
+        """What `use` makes of the clip of a row, or of the one in its place.
+
+        Of a clip that is not kept, only what is used is decoded. Where that fails, the next one is
+        used instead: whose turn it is follows from what is asked for, not from what was found out
+        before, in this process or another.
 
         Raises:
             InputError: too many clips are bad.
         """
         for candidate in self.bad.candidates(index):
-            if candidate in self._cache:
-                return self._cache[candidate]
-            if candidate in self.bad:
+            if candidate not in self._cache and self.bad.is_lost(candidate):
                 continue
             try:
-                return self._keep(candidate, self._read(self._rows[candidate]))
+                return use(self._clip(candidate))
             except BadClipError as error:
                 self.bad.add(candidate, error)
         raise InputError(f"expected clips that can be read, got none: {self.bad.summary()} are bad")
 
-    def _read(self, row: Any) -> Clip:
+    def _clip(self, index: int) -> Clip:
+        if index in self._cache:
+            return self._cache[index]
+        row: Any = self._rows[index]
         members = read_members(self.root, row, sha256=recorded_hash(row, self.hash_column))
-        return _decoded(lambda: self._decode(row, members), where=row.shard)
+        with decoding(row.shard):
+            return self._keep(index, self._decode(row, members))
 
     def _keep(self, index: int, clip: Clip) -> Clip:
         size = self._num_bytes(clip)
@@ -163,21 +120,12 @@ class Store(ABC, Generic[Clip]):
         """Memory that a clip takes."""
 
 
-def _decoded(decode: Callable[[], Clip], *, where: str) -> Clip:
-    try:
-        return decode()
-    except MemoryError:
-        raise
-    except Exception as error:  # whatever a decoder makes of damaged bytes
-        detail = f"{where} holds a clip that does not decode ({type(error).__name__}: {error})"
-        raise BadClipError(Fault.UNDECODABLE, " ".join(detail.split())[:300]) from error
-
-
 class ClipStore(Store[StoredClip]):
     """Pictures, sound and labels of a face-shard set.
 
     Attributes:
         speakers: names, sorted; a clip's speaker is the place in them.
+        clips_of: rows of each speaker's clips.
         num_frames: of each clip.
     """
 
@@ -185,28 +133,51 @@ class ClipStore(Store[StoredClip]):
         super().__init__(root, **settings)
         self.speakers = sorted(self.table["speaker"].unique())
         self.num_frames = self.table["frames"].to_numpy()
+        groups = self.table.groupby("speaker").indices
+        self.clips_of = [groups[name] for name in self.speakers]
         self._speaker_number = {name: number for number, name in enumerate(self.speakers)}
 
+    def batch(
+        self,
+        num_people: int,
+        rng: np.random.Generator,
+        sample: Callable[[StoredClip], dict[str, np.ndarray]],
+    ) -> dict[str, torch.Tensor]:
+        """Samples of a clip of each of some people, all different where there are as many."""
+        repeats = -(-num_people // len(self.speakers))
+        people = np.concatenate([rng.permutation(len(self.speakers)) for _ in range(repeats)])
+        samples = [
+            self.take(int(rng.choice(self.clips_of[person])), sample)
+            for person in people[:num_people]
+        ]
+        return {
+            name: torch.from_numpy(np.stack([each[name] for each in samples]))
+            for name in samples[0]
+        }
+
     def _decode(self, row: Any, members: dict[str, bytes]) -> StoredClip:
-        frames, audio = Mp4Frames(members["mp4"]), FlacSamples(members["flac"])
-        clip = {"key": row.key, "speaker": self._speaker_number[row.speaker]}
-        # Bytes that are those that were written decode; of others only decoding tells.
-        is_trusted = recorded_hash(row, self.hash_column) is not None
-        is_kept = frames.nbytes + 4 * SAMPLES_PER_FRAME * len(frames) <= self._budget
-        if is_trusted and not is_kept and len(frames) == row.frames:
-            return StoredClip(**clip, frames=frames, audio=audio, labels=members["npz"])
-        labels = _read_labels(members["npz"])
-        whole = StoredClip(**clip, frames=frames[:], audio=audio[:], labels=labels)
-        whole.check_length(row.frames)
-        return whole
+        clip = StoredClip(
+            key=row.key,
+            speaker=self._speaker_number[row.speaker],
+            where=row.shard,
+            frames=LazyPart(Mp4Frames(members["mp4"]), where=row.shard),
+            audio=LazyPart(FlacSamples(members["flac"]), where=row.shard),
+            labels=members["npz"],
+        )
+        lengths = (len(clip.frames), len(clip.audio) / SAMPLES_PER_FRAME)
+        if lengths != (row.frames,) * 2:
+            raise ValueError(f"pictures, sound of {lengths} frames, not {row.frames}")
+        if recorded_hash(row, self.hash_column) is None:
+            return clip.whole()  # of bytes that nobody vouches for, only decoding tells
+        if clip.num_bytes() <= self._budget:
+            # What memory is left must not say whether a clip is used: if it is bad in part, as
+            # that of a clip that is not kept, that part tells.
+            with contextlib.suppress(BadClipError):
+                return clip.whole()
+        return clip
 
     def _num_bytes(self, clip: StoredClip) -> int:
-        return clip.frames.nbytes + 4 * len(clip.audio)
-
-
-def _read_labels(data: bytes) -> FaceLabels:
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        return FaceLabels(**{name: arrays[name] for name in arrays.files if name != "regions"})
+        return clip.num_bytes()
 
 
 class MotionStore(Store[MotionClip]):

@@ -8,13 +8,13 @@ keeps different from oneself.
 from typing import Any
 
 import numpy as np
-import torch
 
 from vasa.data.clip_datamodule import ClipDataModule
 from vasa.data.clip_store import ClipStore
 from vasa.data.order import RowShare, step_rng
 from vasa.data.schema import FaceLabels
 from vasa.data.step_datamodule import Batch
+from vasa.data.stored_clip import StoredClip
 from vasa.types import InputError
 
 _FRAME_LABELS = ("landmarks", "pose", "mouth", "gaze", "blink", "emotion", "valid")
@@ -90,29 +90,16 @@ class FaceDataModule(ClipDataModule):
     def batch_at(self, step: int) -> Batch:
         """The batch of a step: a function of (seed, step) alone."""
         rng = step_rng(self.seed, step, "face-batch")
-        by_speaker = self._clips_by_speaker()
         num_people = self.first_batch_size if step < self.first_steps else self.batch_size
-        repeats = -(-num_people // len(by_speaker))
-        speakers = np.concatenate([rng.permutation(len(by_speaker)) for _ in range(repeats)])
-        samples = []
-        for speaker in speakers[:num_people]:
-            clip = self.store[int(rng.choice(by_speaker[speaker]))]
-            chosen = self._choose_frames(rng, clip.labels)
-            labels = {name: getattr(clip.labels, name)[chosen] for name in _FRAME_LABELS}
-            height = clip.frames.shape[1]
-            labels["landmarks"] = labels["landmarks"] * (2 / height) - 1
-            image = clip.frames[chosen].transpose(0, 3, 1, 2)
-            samples.append({"image": image, "speaker": np.int64(clip.speaker), **labels})
-        return {
-            name: torch.from_numpy(np.stack([sample[name] for sample in samples]))
-            for name in samples[0]
-        }
+        return self.store.batch(num_people, rng, lambda clip: self._sample(rng, clip))
 
-    def _clips_by_speaker(self) -> list[np.ndarray]:
-        if not hasattr(self, "_by_speaker"):
-            groups = self.store.table.groupby("speaker").indices
-            self._by_speaker = [groups[name] for name in self.store.speakers]
-        return self._by_speaker
+    def _sample(self, rng: np.random.Generator, clip: StoredClip) -> dict[str, np.ndarray]:
+        """Frames of one clip with their labels."""
+        chosen = self._choose_frames(rng, clip.labels)
+        labels = {name: getattr(clip.labels, name)[chosen] for name in _FRAME_LABELS}
+        image = clip.frames[chosen].transpose(0, 3, 1, 2)
+        labels["landmarks"] = labels["landmarks"] * (2 / image.shape[-1]) - 1
+        return {"image": image, "speaker": np.array(clip.speaker), **labels}
 
     def _choose_frames(self, rng: np.random.Generator, labels: FaceLabels) -> np.ndarray:
         """Frames of a clip, `min_distance` apart where the clip is long enough for it."""

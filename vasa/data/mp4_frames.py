@@ -155,11 +155,6 @@ class Mp4Frames:
     def __len__(self) -> int:
         return self.shape[0]
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of all pictures, decoded."""
-        return int(np.prod(self.shape))
-
     def __getitem__(self, wanted: slice | Sequence[int] | np.ndarray) -> np.ndarray:
         """Pictures, RGB uint8 `n h w 3`.
 
@@ -189,6 +184,10 @@ class Mp4Frames:
         for key in np.unique(key_of):
             last = max(sample for sample, own in zip(samples, key_of, strict=True) if own == key)
             for frame in self._decode_from(int(key), last, wanted, decoder):
+                if frame.is_corrupt:
+                    # FFmpeg has filled gaps with what it decoded before, which need not be the same
+                    # for whoever asks for other pictures.
+                    raise ValueError(f"the bytes of picture {frame.pts} are damaged")
                 if frame.pts in wanted:
                     assert frame.pts is not None
                     yield frame.pts, convert(frame, format="rgb24").to_ndarray()

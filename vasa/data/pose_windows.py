@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from vasa.data.audio import decode_flac
-from vasa.data.clip_store import ClipStore, StoredClip
+from vasa.data.clip_store import ClipStore
 from vasa.data.schema import SAMPLES_PER_FRAME
 from vasa.data.shards import read_labels
+from vasa.data.stored_clip import StoredClip
 
 LEAST_VALID = 0.5
 """Share of a window's frames whose pose can be trusted, for it to be trained on or scored."""
@@ -29,6 +30,7 @@ class PoseStore(ClipStore):
         return StoredClip(
             key=row.key,
             speaker=self._speaker_number[row.speaker],
+            where=row.shard,
             frames=np.empty((row.frames, 0, 0, 3), np.uint8),
             audio=audio,
             labels=replace(labels, regions=None),

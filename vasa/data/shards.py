@@ -257,13 +257,7 @@ def read_index(root: str | Path | ShardRoot, *, split: str | None = None) -> pd.
         InputError: no set at `root`, or no clip of that split in it.
     """
     root = open_shards(root)
-    try:
-        content = root.read_file("index.parquet")
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError(
-            f"expected face shards with an index.parquet at {root}, found none; "
-            "make them with `vasa synth` or `vasa prep`"
-        ) from None
+    content = _index_bytes(root)
     table = pd.read_parquet(io.BytesIO(content))
     if split is not None:
         table = pd.DataFrame(table[table["split"] == split]).reset_index(drop=True)
@@ -272,6 +266,25 @@ def read_index(root: str | Path | ShardRoot, *, split: str | None = None) -> pd.
                 f"expected clips of split {split!r} in {root}/index.parquet, found none"
             )
     return table
+
+
+def index_hash(root: str | Path | ShardRoot) -> str:
+    """SHA-256 of a set's index, by which an output knows what it was made from.
+
+    Raises:
+        InputError: no set at `root`.
+    """
+    return hashlib.sha256(_index_bytes(open_shards(root))).hexdigest()
+
+
+def _index_bytes(root: ShardRoot) -> bytes:
+    try:
+        return root.read_file("index.parquet")
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(
+            f"expected face shards with an index.parquet at {root}, found none; "
+            "make them with `vasa synth` or `vasa prep`"
+        ) from None
 
 
 def read_members(

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
 
 from vasa.data.clip_datamodule import ClipDataModule
-from vasa.data.clip_store import ClipStore, StoredClip
+from vasa.data.clip_store import ClipStore
 from vasa.data.order import step_rng
 from vasa.data.schema import SAMPLES_PER_FRAME
 from vasa.data.step_datamodule import Batch
+from vasa.data.stored_clip import StoredClip
 from vasa.types import InputError
 
 
@@ -26,6 +26,8 @@ class SyncDataModule(ClipDataModule):
         held_out_clips: clips of it, at most.
         clips: as `ClipDataModule`.
     """
+
+    store_class: type[ClipStore] = ClipStore
 
     def __init__(
         self,
@@ -60,20 +62,15 @@ class SyncDataModule(ClipDataModule):
     def batch_at(self, step: int) -> Batch:
         """The batch of a step: a function of (seed, step) alone."""
         rng = step_rng(self.seed, step, "sync-batch")
-        groups = self.store.table.groupby("speaker").indices
-        by_speaker = [groups[name] for name in self.store.speakers]
-        repeats = -(-self.batch_size // len(by_speaker))
-        speakers = np.concatenate([rng.permutation(len(by_speaker)) for _ in range(repeats)])
-        frames, audio = [], []
-        for speaker in speakers[: self.batch_size]:
-            clip = self.store[int(rng.choice(by_speaker[speaker]))]
-            start = int(rng.integers(len(clip.frames) - self.span_frames + 1))
-            end = start + self.span_frames
-            frames.append(clip.frames[start:end].transpose(0, 3, 1, 2))
-            audio.append(clip.audio[start * SAMPLES_PER_FRAME : end * SAMPLES_PER_FRAME])
+        return self.store.batch(self.batch_size, rng, lambda clip: self._span(rng, clip))
+
+    def _span(self, rng: np.random.Generator, clip: StoredClip) -> dict[str, np.ndarray]:
+        start = int(rng.integers(len(clip.frames) - self.span_frames + 1))
+        end = start + self.span_frames
+        audio = clip.audio[start * SAMPLES_PER_FRAME : end * SAMPLES_PER_FRAME]
         return {
-            "frames": torch.from_numpy(np.stack(frames)),
-            "audio": torch.from_numpy(np.stack(audio).astype(np.float32)),
+            "frames": clip.frames[start:end].transpose(0, 3, 1, 2),
+            "audio": audio.astype(np.float32),
         }
 
     def held_out(self) -> Iterator[StoredClip]:
@@ -83,10 +80,10 @@ class SyncDataModule(ClipDataModule):
         store = self._open(self.held_out_split)
         count = min(self.held_out_clips, len(store))
         for index in np.linspace(0, len(store) - 1, count).round().astype(int):
-            yield store[int(index)]
+            yield store.take(int(index), StoredClip.whole)
 
     def _open(self, split: str) -> ClipStore:
-        return ClipStore(
+        return self.store_class(
             self.root,
             split=split,
             cache_gb=self.cache_gb,

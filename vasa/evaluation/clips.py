@@ -10,6 +10,7 @@ from einops import rearrange
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.schema import FPS, SAMPLES_PER_FRAME, FaceClip
 from vasa.data.shards import read_clip, read_index
 
@@ -65,6 +66,14 @@ class EvaluationClip:
         return indices[::stride]
 
 
+def fitted_frames(frames: Tensor, *, size_px: int) -> Tensor:
+    """Square pictures uint8 `t c h w` at another size."""
+    if frames.shape[-1] == size_px:
+        return frames
+    scaled = interpolate(frames.float(), size=(size_px, size_px), mode="bilinear", antialias=True)
+    return scaled.round().clamp(0, 255).to(torch.uint8)
+
+
 def to_evaluation_clip(
     clip: FaceClip, *, max_frames: int, image_size_px: int | None = None
 ) -> EvaluationClip:
@@ -74,13 +83,7 @@ def to_evaluation_clip(
     landmarks = torch.from_numpy(labels.landmarks[:max_frames]).float()
     if image_size_px is not None and frames.shape[-1] != image_size_px:
         landmarks = landmarks * (image_size_px / frames.shape[-1])
-        frames = interpolate(
-            frames.float(),
-            size=(image_size_px, image_size_px),
-            mode="bilinear",
-            antialias=True,
-        )
-        frames = frames.round().clamp(0, 255).to(torch.uint8)
+        frames = fitted_frames(frames, size_px=image_size_px)
 
     def tensor(array) -> Tensor:
         return torch.from_numpy(array[:max_frames]).float()
@@ -113,7 +116,7 @@ def choose_rows(index: pd.DataFrame, *, num_clips: int) -> pd.DataFrame:
 
 
 def load_clips(
-    root: Path,
+    root: str | Path | ShardRoot,
     *,
     split: str,
     num_clips: int,
@@ -121,6 +124,7 @@ def load_clips(
     image_size_px: int | None,
 ) -> Iterator[EvaluationClip]:
     """A split's clips as an evaluation uses them; one with under two valid frames is left out."""
+    root = open_shards(root)
     for row in choose_rows(read_index(root, split=split), num_clips=num_clips).itertuples():
         clip = to_evaluation_clip(
             read_clip(root, row),

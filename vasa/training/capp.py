@@ -1,6 +1,7 @@
 """Trains CAPP: windows of head pose and sound in, two embeddings that agree (VASA-1 sec. 4.2)."""
 
-import lightning
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -10,7 +11,7 @@ from vasa.data.pose_windows import LEAST_VALID, stack_windows, window_of
 from vasa.data.step_datamodule import Batch
 from vasa.losses.audio_pose import symmetric_contrastive_loss
 from vasa.models.capp import NUM_POSE, Capp, pose_features
-from vasa.training.optimisation import adamw_cosine
+from vasa.training.optimisation import AdamWCosineModule
 from vasa.training.ranks import rows_of_all, share_of
 from vasa.types import InputError
 
@@ -19,22 +20,19 @@ MIRROR = (-1.0, 1.0, -1.0, -1.0, 1.0, 1.0)
 """What a mirrored picture does to yaw, pitch, roll, tx, ty, log scale."""
 
 
-class CappModule(lightning.LightningModule):
+class CappModule(AdamWCosineModule):
     """Contrast over the windows of a batch, both ways.
 
     Args:
         model: the network that is exported.
         seed: of augmentation.
-        num_steps: training steps in all.
-        lr: peak learning rate.
-        weight_decay: AdamW's.
-        warmup_steps: until the peak.
         temperature: tau at the start; it is learned.
         pose_noise: deviation of the noise on each frame's pose over that of poses in a window:
             labels of real clips tremble, and what is smaller than the tremble says nothing.
         max_gain_db: the sound is made louder or softer by this much, at most.
         max_audio_noise: strongest added sound noise, relative to the window's level.
         statistics_batches: batches that means and deviations of the inputs are measured on.
+        optimisation: as `AdamWCosineModule`.
     """
 
     def __init__(
@@ -42,23 +40,16 @@ class CappModule(lightning.LightningModule):
         *,
         model: Capp,
         seed: int,
-        num_steps: int,
-        lr: float,
-        weight_decay: float,
-        warmup_steps: int,
         temperature: float,
         pose_noise: float,
         max_gain_db: float,
         max_audio_noise: float,
         statistics_batches: int,
+        **optimisation: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**optimisation)
         self.model = model
         self.seed = seed
-        self.num_steps = num_steps
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.warmup_steps = warmup_steps
         self.log_temperature = nn.Parameter(torch.tensor(temperature).log())
         self.pose_noise = pose_noise
         self.max_gain_db = max_gain_db
@@ -158,13 +149,3 @@ class CappModule(lightning.LightningModule):
             "val/matched": float(matched.float().mean()),
             "val/matched_chance": 1 / len(cosines),
         }
-
-    def configure_optimizers(self):  # noqa: ANN201 - Lightning's union of forms
-        """AdamW, cosine."""
-        return adamw_cosine(
-            self.parameters(),
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-            warmup_steps=self.warmup_steps,
-            num_steps=self.num_steps,
-        )

@@ -1,6 +1,7 @@
 """Trains the face expert: labelled frames in, measurements out."""
 
-import lightning
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -18,7 +19,7 @@ from vasa.losses.expert import (
     presence_loss,
 )
 from vasa.models.face_expert import NUM_TARGETS, TARGET_SIZES, FaceExpert
-from vasa.training.optimisation import adamw_cosine
+from vasa.training.optimisation import AdamWCosineModule
 from vasa.training.ranks import rows_of_all, share_of, valid_share
 
 NUM_EMOTIONS = TARGET_SIZES[-1]
@@ -26,16 +27,12 @@ LANDMARK_UNIT = 0.05
 """Half pictures; landmark errors are counted in it, so that the loss stays linear above a pixel."""
 
 
-class FaceExpertModule(lightning.LightningModule):
+class FaceExpertModule(AdamWCosineModule):
     """One loss a head; the classification head over speakers stays here and is not exported.
 
     Args:
         model: the network that is exported.
         seed: of augmentation and of the pictures without a face.
-        num_steps: training steps in all.
-        lr: peak learning rate.
-        weight_decay: AdamW's.
-        warmup_steps: until the peak.
         target_weight: of pose, mouth, gaze and blink.
         emotion_weight: of emotion.
         landmark_weight: of the landmarks, an auxiliary task.
@@ -47,6 +44,7 @@ class FaceExpertModule(lightning.LightningModule):
         max_log_scale: largest change of the crop's size.
         max_shift: largest shift of the crop, half pictures.
         statistics_batches: batches that the targets' mean and deviation are measured on.
+        optimisation: as `AdamWCosineModule`.
     """
 
     def __init__(
@@ -54,10 +52,6 @@ class FaceExpertModule(lightning.LightningModule):
         *,
         model: FaceExpert,
         seed: int,
-        num_steps: int,
-        lr: float,
-        weight_decay: float,
-        warmup_steps: int,
         target_weight: float,
         emotion_weight: float,
         landmark_weight: float,
@@ -69,14 +63,11 @@ class FaceExpertModule(lightning.LightningModule):
         max_log_scale: float,
         max_shift: float,
         statistics_batches: int,
+        **optimisation: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**optimisation)
         self.model = model
         self.seed = seed
-        self.num_steps = num_steps
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.warmup_steps = warmup_steps
         self.target_weight = target_weight
         self.emotion_weight = emotion_weight
         self.landmark_weight = landmark_weight
@@ -235,16 +226,6 @@ class FaceExpertModule(lightning.LightningModule):
         values["val/identity_auc"] = identity_auc(torch.cat(identity), torch.cat(speaker))
         values["val/presence_accuracy"] = torch.cat(rightly).float().mean()
         return {name: float(value) for name, value in values.items()}
-
-    def configure_optimizers(self):  # noqa: ANN201 - Lightning's union of forms
-        """AdamW, cosine."""
-        return adamw_cosine(
-            self.parameters(),
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-            warmup_steps=self.warmup_steps,
-            num_steps=self.num_steps,
-        )
 
 
 def _flat(batch: Batch) -> Batch:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 
+import lightning
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch.nn import Parameter
@@ -48,3 +49,33 @@ def adamw_cosine(
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class AdamWCosineModule(lightning.LightningModule):
+    """A network all of whose parameters are trained by `adamw_cosine`.
+
+    Args:
+        num_steps: training steps in all.
+        lr: peak learning rate.
+        weight_decay: AdamW's.
+        warmup_steps: until the peak.
+    """
+
+    def __init__(
+        self, *, num_steps: int, lr: float, weight_decay: float, warmup_steps: int
+    ) -> None:
+        super().__init__()
+        self.num_steps = num_steps
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.warmup_steps = warmup_steps
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW, cosine."""
+        return adamw_cosine(
+            self.parameters(),
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            warmup_steps=self.warmup_steps,
+            num_steps=self.num_steps,
+        )

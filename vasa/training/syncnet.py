@@ -1,6 +1,7 @@
 """Trains SyncNet: spans of clips in, two embeddings that agree at the same moment."""
 
-import lightning
+from typing import Any
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -13,20 +14,16 @@ from vasa.data.sync_datamodule import SyncDataModule
 from vasa.losses.sync import sync_contrastive_loss, within_clip_loss
 from vasa.models.sync_score import score_clip
 from vasa.models.syncnet import SyncNet
-from vasa.training.optimisation import adamw_cosine
+from vasa.training.optimisation import AdamWCosineModule
 from vasa.training.ranks import rows_of_all, share_of
 
 
-class SyncNetModule(lightning.LightningModule):
+class SyncNetModule(AdamWCosineModule):
     """Contrast over time shifts; most hard negatives are other moments of the same clip.
 
     Args:
         model: the network that is exported.
         seed: of augmentation.
-        num_steps: training steps in all.
-        lr: peak learning rate.
-        weight_decay: AdamW's.
-        warmup_steps: until the peak.
         temperature: tau at the start; it is learned.
         among_all_weight: of the loss whose negatives are of all clips of the batch.
         within_clip_weight: of the loss whose negatives are of the same clip alone.
@@ -35,6 +32,7 @@ class SyncNetModule(lightning.LightningModule):
         max_shift: largest shift of the crop, half pictures.
         drift: largest move of the crop within a span, half pictures: lips, not places, must count.
         max_audio_noise: strongest added sound noise, relative to the clip's level.
+        optimisation: as `AdamWCosineModule`.
     """
 
     def __init__(
@@ -42,10 +40,6 @@ class SyncNetModule(lightning.LightningModule):
         *,
         model: SyncNet,
         seed: int,
-        num_steps: int,
-        lr: float,
-        weight_decay: float,
-        warmup_steps: int,
         temperature: float,
         among_all_weight: float,
         within_clip_weight: float,
@@ -54,14 +48,11 @@ class SyncNetModule(lightning.LightningModule):
         max_shift: float,
         drift: float,
         max_audio_noise: float,
+        **optimisation: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**optimisation)
         self.model = model
         self.seed = seed
-        self.num_steps = num_steps
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.warmup_steps = warmup_steps
         self.log_temperature = nn.Parameter(torch.tensor(temperature).log())
         self.among_all_weight = among_all_weight
         self.within_clip_weight = within_clip_weight
@@ -150,13 +141,3 @@ class SyncNetModule(lightning.LightningModule):
             "val/confidence": sum(result.confidence for result in results) / len(results),
             "val/distance": sum(result.distance for result in results) / len(results),
         }
-
-    def configure_optimizers(self):  # noqa: ANN201 - Lightning's union of forms
-        """AdamW, cosine."""
-        return adamw_cosine(
-            self.parameters(),
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-            warmup_steps=self.warmup_steps,
-            num_steps=self.num_steps,
-        )

@@ -1,5 +1,6 @@
 """Web and S3 servers on loopback that fail as they are told."""
 
+import logging
 import re
 import threading
 import time
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 SLOW_S = 6.0
 
@@ -99,6 +102,31 @@ def s3_server() -> Iterator[tuple[str, Faults]]:
     with _serving(server.serve_forever, server.shutdown):
         yield f"http://127.0.0.1:{server.port}", faults
     server.server_close()
+
+
+@contextmanager
+def bucket(root: Path, *, name: str) -> Iterator[tuple[str, Faults]]:
+    """URL of a bucket of `s3_server` that holds a folder's files, and its faults; skips without."""
+    s3fs = pytest.importorskip("s3fs", reason="needs the extra `remote`")
+    pytest.importorskip("moto", reason="needs the extra `dev`")
+    import boto3
+
+    s3fs.S3FileSystem.clear_instance_cache()  # those that know the endpoint of another server
+
+    with s3_server() as (endpoint, faults), pytest.MonkeyPatch.context() as patched:
+        for variable, value in {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": "nobody",
+            "AWS_SECRET_ACCESS_KEY": "nothing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            patched.setenv(variable, value)
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        client = boto3.client("s3")
+        client.create_bucket(Bucket=name)
+        for path in root.rglob("*.*"):
+            client.upload_file(str(path), name, str(path.relative_to(root)))
+        yield f"s3://{name}", faults
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Sets read over the network are the sets on disk, whatever the network does."""
 
-import logging
 import sys
 from pathlib import Path
 
@@ -19,7 +18,8 @@ from vasa.types import InputError
 
 pytest.importorskip("aiohttp", reason="needs the extra `remote`")
 
-from fault_server import s3_server, web_server
+import fault_server
+from fault_server import web_server
 from five_people import write_five_people
 from small_motion import write_small_motion
 
@@ -44,24 +44,8 @@ def web(sets):
 @pytest.fixture(scope="module")
 def bucket(sets):
     """The sets in a bucket of an S3 server: its URL, and the faults of the server."""
-    pytest.importorskip("s3fs", reason="needs the extra `remote`")
-    pytest.importorskip("moto", reason="needs the extra `dev`")
-    import boto3
-
-    with s3_server() as (endpoint, faults), pytest.MonkeyPatch.context() as patched:
-        for name, value in {
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ACCESS_KEY_ID": "nobody",
-            "AWS_SECRET_ACCESS_KEY": "nothing",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }.items():
-            patched.setenv(name, value)
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="sets")
-        for path in sets.rglob("*.*"):
-            client.upload_file(str(path), "sets", str(path.relative_to(sets)))
-        yield "s3://sets", faults
+    with fault_server.bucket(sets, name="sets") as (url, faults):
+        yield url, faults
 
 
 def opened(url: str, cache: Path, *, gb: float = 0.1):

@@ -48,6 +48,7 @@ def composed(root, *overrides: str):
                 f"data.root={root}",
                 "module.model.window=20",
                 "data.batch_size=32",
+                "data.windows_per_clip=2",
                 "data.min_gap_frames=4",
                 "module.statistics_batches=2",
                 *overrides,
