@@ -5,6 +5,7 @@ person is drawn in states whose factors are independent, and again in the same s
 factor changed, so that whatever else moves in a network's answer is the network's.
 """
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ from data_prep.synth.clip import LICENCE, PERSON_OFFSET, SOURCE, ClipSpec
 from data_prep.synth.identity import sample_identity
 from data_prep.synth.independent import draw_emotion, draw_state, drawn_faces
 from data_prep.synth.state import EMOTIONS, FaceState
+from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.schema import SAMPLES_PER_FRAME, FaceClip
 from vasa.types import InputError
 
@@ -102,19 +104,22 @@ def counterfactual_clip(
     )
 
 
-def counterfactual_source(data: Path) -> Callable[[int, int, int], list[FaceClip]]:
+def counterfactual_source(
+    data: Path | ShardRoot,
+) -> Callable[[int, int, int], list[FaceClip]]:
     """Draws counterfactuals of held-out people of a synthetic set, when they are asked for.
 
     Args:
-        data: folder of the set; its `config.json` names seed and size.
+        data: the set; its `config.json` names seed and size.
 
     Returns:
         From the numbers of people, states and bases to a clip a person.
     """
 
     def draw(num_people: int, num_states: int, num_bases: int) -> list[FaceClip]:
-        path = Path(data) / "config.json"
-        config = json.loads(path.read_text()) if path.is_file() else {}
+        config = {}
+        with contextlib.suppress(FileNotFoundError):
+            config = json.loads(open_shards(data).read_file("config.json"))
         if not str(config.get("version", "")).startswith("synth-"):
             raise InputError(
                 f"expected a set of `vasa synth` at {data}, whose factors can be changed one at a "

@@ -36,11 +36,19 @@ evaluate "$run/stage1"
 step "talking clips for the ablation"
 vasa synth output="$run/talking"
 
-ablate() {  # NAME SEED OVERRIDES...
-    local to="$run/ablation/$1-seed$2"
-    vasa train experiment=stage1/tiny seed="$2" max_steps=1200 module.encoder_steps=800 \
-        module.weights.transfer=0 sample_every=0 data.root="$run/talking" module.expert="$run/expert_loss" \
-        run_dir="$to" "${@:3}"
+ablate() {  # SETTING NAME SEED OVERRIDES...
+    local to="$run/$1/$2-seed$3" as
+    case $1 in
+        ablation) as=(max_steps=1200 module.encoder_steps=800) ;;
+        # The whole face is looked at, and nothing of ours keeps the code small.
+        free) as=(max_steps=600 module.encoder_steps=200 module.transfer_share=0.5
+            module.weights.bottleneck=0 module.weights.pose_leak=0
+            module.augmentation.code_noise=0.1 module.augmentation.colour=0
+            'module.model.glimpses=[[0.0,0.15,0.9]]' module.model.glimpse_size=32) ;;
+    esac
+    vasa train experiment=stage1/tiny seed="$3" "${as[@]}" module.weights.transfer=0 \
+        sample_every=0 data.root="$run/talking" module.expert="$run/expert_loss" \
+        run_dir="$to" "${@:4}"
     evaluate "$to" 'evaluation.protocols=[disentanglement]'
 }
 export -f ablate evaluate
@@ -49,10 +57,12 @@ export run
 step "both losses, each off, both off; three seeds"
 for seed in 0 1 2; do
     printf '%s\n' \
-        "both $seed" \
-        "no_consistency $seed module.weights.consistency=0" \
-        "no_cross_identity $seed module.weights.cross_identity=0" \
-        "neither $seed module.weights.consistency=0 module.weights.cross_identity=0"
+        "ablation both $seed" \
+        "ablation no_consistency $seed module.weights.consistency=0" \
+        "ablation no_cross_identity $seed module.weights.cross_identity=0" \
+        "ablation neither $seed module.weights.consistency=0 module.weights.cross_identity=0" \
+        "free both $seed" \
+        "free no_cross_identity $seed module.weights.cross_identity=0"
 done | xargs -P "$jobs" -I{} bash -c 'ablate {}'
 
 step "table"

@@ -3,7 +3,7 @@
 usage: python experiments/005-disentanglement/table.py RUN EXPERIMENT
 
 RUN is the folder of run.sh; EXPERIMENT holds the README and receives results.jsonl: the rows of the
-whole recipe, then those of the ablation with `variant` and their seed.
+whole recipe, then those of the ablations with `setting`, `variant` and their seed.
 """
 
 import json
@@ -34,6 +34,8 @@ BESIDE = (
     "probe/z_dyn/mouth_opening_r2",
     "probe/z_dyn/gaze_r2",
 )
+SETTINGS = {"ablation": "priced code", "free": "free code"}
+"""Folders of RUN with ablations; the README's marks are named as they are."""
 VARIANTS = {
     "both": "both losses",
     "no_consistency": "transfer consistency off",
@@ -46,6 +48,8 @@ COLUMNS = {
     "disentanglement/leakage_pose_mean": "pose swapped",
     "disentanglement/leakage_dynamics_mean": "dynamics swapped",
     "disentanglement/leakage_pose/yaw_identity": "yaw moves identity",
+    "disentanglement/leakage_dynamics/identity_identity": "dynamics carry identity",
+    "disentanglement/leakage_dynamics/identity_yaw": "they carry yaw",
     "disentanglement/leakage_appearance/yaw_yaw": "appearance carries yaw",
     "disentanglement/pose_error_deg": "pose error (deg)",
     "disentanglement/mouth_correlation": "mouth r",
@@ -67,18 +71,19 @@ def rows_of(folder: Path, *, run: Path, kept: tuple[str, ...]) -> list[Row]:
     return [row for row in rows if row["metric"].startswith(kept)]
 
 
-def ablated(run: Path, variant: str, seed: int) -> Path:
-    """A run of the ablation."""
-    return run / "ablation" / f"{variant}-seed{seed}"
-
-
-def scored_seeds(run: Path, variant: str) -> list[int]:
-    """Seeds that a variant was trained and scored with."""
-    results = "disentanglement/results.jsonl"
-    seeds = [seed for seed in SEEDS if (ablated(run, variant, seed) / results).is_file()]
-    if not seeds:
-        sys.exit(f"expected {ablated(run, variant, 0)}/{results}, found none; run run.sh")
-    return seeds
+def ablated(run: Path, setting: str) -> list[Row]:
+    """Rows of a setting's runs, with what was trained."""
+    found = []
+    for variant in VARIANTS:
+        for seed in SEEDS:
+            folder = run / setting / f"{variant}-seed{seed}"
+            if (folder / "disentanglement" / "results.jsonl").is_file():
+                rows = rows_of(folder, run=run, kept=tuple(COLUMNS))
+                more = {"setting": SETTINGS[setting], "variant": variant, "training_seed": seed}
+                found += [{**row, **more} for row in rows]
+    if not any(row["variant"] == "both" for row in found):
+        sys.exit(f"expected {run / setting}/both-seed0, scored, found none; run run.sh")
+    return found
 
 
 def recipe_table(rows: dict[str, Row]) -> str:
@@ -104,56 +109,47 @@ def recipe_table(rows: dict[str, Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def ablation_table(found: dict[str, dict[int, dict[str, Row]]]) -> str:
+def ablation_table(rows: list[Row]) -> str:
     """Mean and standard deviation over seeds; each seed's difference to both losses."""
-    commits = {
-        row["commit"][:12]
-        for rows in found.values()
-        for one in rows.values()
-        for row in one.values()
-    }
+    values: dict[tuple[str, str], dict[int, float]] = {}
+    for row in rows:
+        cell = values.setdefault((row["variant"], row["metric"]), {})
+        cell[row["training_seed"]] = row["value"]
     lines = [
-        f"Commit {', '.join(sorted(commits))}. Mean ± standard deviation over seeds; in brackets, "
-        "in how many of the seeds that both losses were trained with the value is above theirs:",
+        f"Commit {', '.join(sorted({row['commit'][:12] for row in rows}))}. Mean ± standard "
+        "deviation over seeds; in brackets, in how many of the seeds that both losses were trained "
+        "with the value is above theirs:",
         "",
         "| | seeds | " + " | ".join(COLUMNS.values()) + " |",
         "| --- " * (len(COLUMNS) + 2) + "|",
     ]
-    for variant, label in VARIANTS.items():
-        cells = [", ".join(str(seed) for seed in found[variant])]
+    for variant in [name for name in VARIANTS if (name, next(iter(COLUMNS))) in values]:
+        cells = [", ".join(str(seed) for seed in values[variant, next(iter(COLUMNS))])]
         for metric in COLUMNS:
-            values = {seed: rows[metric]["value"] for seed, rows in found[variant].items()}
-            cell = f"{statistics.mean(values.values()):.3f}"
-            if len(values) > 1:
-                cell += f" ± {statistics.stdev(values.values()):.3f}"
+            own, base = values[variant, metric], values["both", metric]
+            cell = f"{statistics.mean(own.values()):.4f}"
+            if len(own) > 1:
+                cell += f" ± {statistics.stdev(own.values()):.4f}"
             if variant != "both":
-                shared = [seed for seed in values if seed in found["both"]]
-                above = sum(values[seed] > found["both"][seed][metric]["value"] for seed in shared)
+                shared = own.keys() & base.keys()
+                above = sum(own[seed] > base[seed] for seed in shared)
                 cell += f" ({above}/{len(shared)})"
             cells.append(cell)
-        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+        lines.append(f"| {VARIANTS[variant]} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
 def main(run: Path, experiment: Path) -> None:
-    """Write results.jsonl and both tables."""
-    recipe = rows_of(run / "stage1", run=run, kept=KEPT)
-    found: dict[str, dict[int, dict[str, Row]]] = {}
-    records = list(recipe)
-    for variant in VARIANTS:
-        found[variant] = {}
-        for seed in scored_seeds(run, variant):
-            rows = [
-                {**row, "variant": variant, "training_seed": seed}
-                for row in rows_of(ablated(run, variant, seed), run=run, kept=tuple(COLUMNS))
-            ]
-            records += rows
-            found[variant][seed] = {row["metric"]: row for row in rows}
+    """Write results.jsonl and the tables."""
+    readme = experiment / "README.md"
+    records = rows_of(run / "stage1", run=run, kept=KEPT)
+    put_between(readme, "recipe", recipe_table({row["metric"]: row for row in records}))
+    for setting in SETTINGS:
+        rows = ablated(run, setting)
+        put_between(readme, setting, ablation_table(rows))
+        records += rows
     lines = [json.dumps(record) for record in records]
     (experiment / "results.jsonl").write_text("\n".join(lines) + "\n")
-    readme = experiment / "README.md"
-    put_between(readme, "recipe", recipe_table({row["metric"]: row for row in recipe}))
-    put_between(readme, "ablation", ablation_table(found))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,9 @@ def row(name: str, kind: str, lost: float) -> dict:
         "ci_low": 0.1,
         "ci_high": 0.9,
         "control": 0.01,
+        "control_name": "shuffled audio",
+        "split": "test",
+        "unit": "CAPP(own)",
         "control_ci_low": 0.0,
         "control_ci_high": 0.02,
         "clip_values": values,
@@ -72,6 +75,7 @@ def test_tables(module, tmp_path):
     assert scale == ["1.5", "—", "—", "—", "—", "*0.587*"], "what is not measured is not made up"
     assert "0 to 2 falls (-0.100" in text and "2 to 4 rises (+0.020" in text
     assert "Highest at scale 1 of 0.5, 1, 3" in text and "Highest at scale 0.5 of" in text
+    assert (tmp_path / "capp.png").stat().st_size > 1000 and "](capp.png)" in text
     records = (tmp_path / "results.jsonl").read_text().splitlines()
     assert len(records) == 2 * 9
 

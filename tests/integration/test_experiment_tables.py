@@ -8,15 +8,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+
+from vasa.evaluation.report.guidance_table import CONFIDENCE, guidance_scores, trend
+from vasa.evaluation.report.samples import estimate
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE_5, FIGURE_3 = (ROOT / "experiments" / name for name in ("105-table-5", "106-figure-3"))
 
 
-def load(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def load(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str = "table.py"):
     """The table script as a module."""
     monkeypatch.setattr(sys, "path", [*sys.path])
-    spec = importlib.util.spec_from_file_location(folder.name, folder / "table.py")
+    spec = importlib.util.spec_from_file_location(folder.name, folder / name)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -33,6 +37,7 @@ def row(metric: str, values: list[float], *, seed: int = 0, **more) -> dict:
         "ci_high": 1.0,
         "clip_values": values,
         "n": len(values),
+        "split": "test",
         "unit": "r",
         "seed": seed,
         "commit": "0123456789abcdef",
@@ -47,7 +52,7 @@ def row(metric: str, values: list[float], *, seed: int = 0, **more) -> dict:
 
 def made_up(out: Path, module, *, gain: float) -> None:
     """Clips that differ much, and gain the same from audio guidance."""
-    for audio, gaze, steps in module.PAPER:
+    for audio, gaze, steps in map(str.split, module.SETTINGS):
         for seed in range(3):
             score = [index + gain * float(audio) + 0.01 * seed for index in range(8)]
             rows = [
@@ -75,17 +80,23 @@ def test_table_5(tmp_path, monkeypatch, gain, said):
     text = (tmp_path / "README.md").read_text()
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
     (setting,) = [line for line in lines if line[:3] == ["2.0", "1.0", "50"]]
-    assert setting[3].startswith(f"{3.51 + 2 * gain:.3f} (")
-    assert setting[5] == setting[7] == "—", "what is not measured is not made up"
-    assert setting[9] == "—", "distance error was not in these results"
-    assert setting[10:] == ["*8.295*", "*6.397*", "*0.455*", "*0.395*", "*104.293*", "*5.531*",
-                            "*0.005*"]  # fmt: skip
-    trends = [line for line in lines if len(line) == 5 and line[0] in ("0.5", "1.0", "2.0")]
-    assert [line[3].split()[0] for line in trends] == [said] * 3
-    assert trends[2][1] == f"{2 * gain:+.3f}" and trends[2][4] == "*+1.161*"
-    assert "different measurements" in text
+    (header,) = [line for line in lines if line[:1] == ["lambda_A"] and len(line) > 10]
+    cells = dict(zip(header, setting, strict=True))
+    assert cells["S_C own:bbbb"].startswith(f"{3.51 + 2 * gain:.3f} (")
+    assert cells["dP"].startswith("0.500 (") and cells["S_C paper"] == "*8.295*"
+    own, paper = ({name for name in header if name.endswith(" paper") is p} for p in (False, True))
+    assert not [name for name in own if name.startswith(("CAPP", "FVD", "E_d"))], "not measured"
+    assert [cells[name] for name in header[-7:]] == [
+        *("*8.295*", "*6.397*", "*0.455*", "*0.395*", "*104.293*", "*5.531*", "*0.005*")
+    ]
+    assert paper == set(header[-7:])
+    trends = [line for line in lines if len(line) == 6 and line[0] in ("0.5", "1.0", "2.0")]
+    assert [line[4].split()[0] for line in trends] == [said] * 3
+    assert trends[2][1] == f"{2 * gain:+.3f}" and trends[2][5] == "*+1.161*"
+    assert "different measurements" in text and "S_C own:bbbb 3.000" in text
+    assert (tmp_path / "guidance.png").stat().st_size > 1000
     records = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
-    assert len(records) == 7 * 3 * 5
+    assert len(records) == 7 * 3 * 7
     assert {record["lambda_audio"] for record in records} == {0.0, 0.5, 1.0, 2.0}
 
 
@@ -104,18 +115,23 @@ def test_table_5_needs_every_setting(tmp_path, monkeypatch):
 def test_a_trend_within_clips_shows_through_their_differences(tmp_path, monkeypatch):
     module = load(TABLE_5, monkeypatch)
     made_up(tmp_path, module, gain=0.01)
-    runs = module.read_runs(tmp_path)
-    value, low, high = module.trend(runs, ("1.0", "1.0", "50"))
-    assert (value, low, high) == pytest.approx((0.01, 0.01, 0.01))
-    _, low, high = module.interval(module.clip_means(runs[("1.0", "1.0", "50")], module.CONFIDENCE))
-    assert high - low > 2
+    (lines,) = [
+        lines
+        for (metric, _), lines in guidance_scores(module.read_runs(tmp_path)).items()
+        if metric == CONFIDENCE
+    ]
+    found = trend(lines, "1.0 1.0 50")
+    assert found is not None
+    assert (found.mean, found.ci_low, found.ci_high) == pytest.approx((0.01, 0.01, 0.01))
+    apart = estimate(lines["1.0 1.0 50"])
+    assert apart.ci_high - apart.ci_low > 2
 
 
 def test_table_5_asks_for_the_papers_settings(monkeypatch):
     module = load(TABLE_5, monkeypatch)
     script = (TABLE_5 / "run.sh").read_text()
     asked = script.split("<<'SETTINGS'\n")[1].split("SETTINGS")[0]
-    assert [tuple(line.split()) for line in asked.splitlines()] == list(module.PAPER)
+    assert asked.splitlines() == list(module.SETTINGS)
 
 
 def test_figure_3(tmp_path, monkeypatch):
@@ -139,6 +155,57 @@ def test_figure_3(tmp_path, monkeypatch):
     assert all((tmp_path / name).is_file() and name in text for name in module.PICTURES.values())
     with pytest.raises(SystemExit, match="run run.sh"):
         module.main(tmp_path / "nowhere", tmp_path)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_tables_1_and_2(tmp_path, monkeypatch, number):
+    def kind(name, *, syncnet):
+        rows = [
+            row(f"methods/{method}/sync_confidence", [place + clip for clip in (1.0, 4.0, 2.0)],
+                models={"syncnet": syncnet}, higher_is_better=True)
+            for place, method in enumerate(("still", "ours", "real"))
+        ]  # fmt: skip
+        rows.append(row("reencoding/sync_confidence_change", [0.125] * 3))
+        rows.append(row("methods/still/sync_confidence_minus_ours", [-1.0], ci_low=-1, ci_high=-1,
+                        models={"syncnet": syncnet}, p_value=0.25))  # fmt: skip
+        (tmp_path / "out" / name).mkdir(parents=True)
+        file = tmp_path / "out" / name / "results.jsonl"
+        file.write_text("\n".join(map(json.dumps, rows)))
+
+    kind("synth", syncnet="aaaa")
+    kind("real", syncnet="bbbb")
+    (folder,) = (ROOT / "experiments").glob(f"10{number}-table-{number}")
+    shutil.copy(folder / "README.md", tmp_path)
+    module = load(ROOT / "experiments", monkeypatch, "method_table.py")
+    module.main(number, tmp_path / "out", tmp_path)
+    text = (tmp_path / "README.md").read_text()
+    synthetic, real = text.split("## Synthetic people")[1].split("## Real people")
+    for part, weights, other in ((synthetic, "aaaa", "bbbb"), (real, "bbbb", "aaaa")):
+        assert f"S_C own:{weights} ↑" in part and other not in part
+        assert "| ours (paper: VASA-1) | 3 | 3.333 (0.000 … 1.000) |" in part
+        assert "| still | -1.000 (-1.000 … -1.000), p 0.25 |" in part
+        assert "`reencoding/sync_confidence_change`" in part and "**0.125**" in part
+    assert ("FVD_25 paper" in text) is (number == 2)
+    assert (tmp_path / "table.tex").read_text().count("tabular}") == 2 * 2 * 2
+    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 10
+    with pytest.raises(SystemExit, match="run run.sh"):
+        module.main(number, tmp_path / "no", tmp_path)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_scripts_of_tables_1_and_2_score_what_exists(number):
+    (folder,) = (ROOT / "experiments").glob(f"10{number}-table-{number}")
+    shared = ROOT / "experiments" / "score_methods.sh"
+    for script in (folder / "run.sh", shared):
+        subprocess.run(["bash", "-n", str(script)], check=True)
+    assert "score_methods.sh" in (folder / "run.sh").read_text()
+    assert "protocol=methods" in shared.read_text()
+    words = ["data=a", "stage1=b", "output=c", "protocol=methods", "evaluation.max_seconds=60"]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose("evaluate", [*words, "evaluation.methods.folders={sadtalker: videos}"])
+    assert config.evaluation.protocols == ["methods"]
+    assert config.evaluation.methods.folders == {"sadtalker": "videos"}
+    assert "evaluation.methods.folders=" in shared.read_text()
 
 
 @pytest.mark.parametrize("folder", [TABLE_5, FIGURE_3])

@@ -18,6 +18,7 @@ def main(cfg: DictConfig) -> None:
     import torch
 
     from data_prep.synth.counterfactuals import counterfactual_source
+    from vasa.data.remote import open_shards
     from vasa.evaluation.report.tables import console_table
     from vasa.evaluation.runner import evaluate
     from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
@@ -30,6 +31,7 @@ def main(cfg: DictConfig) -> None:
     def path(name: str) -> Path | None:
         return None if config[name] is None else Path(config[name])
 
+    data = open_shards(config["data"])
     settings = EvaluationSettings.from_config(config["evaluation"])
     if config["num_threads"]:
         torch.set_num_threads(config["num_threads"])
@@ -38,7 +40,7 @@ def main(cfg: DictConfig) -> None:
         settings=settings,
         pretrained=None if settings.instrument is None else build(cfg.evaluation.instrument),
         inputs=EvaluationInputs(
-            data=Path(config["data"]),
+            data=data,
             stage1=Path(config["stage1"]),
             stage2=path("stage2"),
             syncnet=path("syncnet"),
@@ -47,7 +49,7 @@ def main(cfg: DictConfig) -> None:
         ),
         output=Path(config["output"]),
         seed=config["seed"],
-        counterfactual_source=counterfactual_source(Path(config["data"])),
+        counterfactual_source=counterfactual_source(data),
         device=torch.device(config["device"]),
         environment={
             "command": " ".join(environment["command"]),

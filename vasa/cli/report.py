@@ -2,6 +2,7 @@
 
 vasa report results=RUN/results.jsonl runs=[DIR,DIR]   an evaluation, and how its models trained
 vasa report runs=[DIR,DIR]                             runs beside each other
+vasa report results=FILE paper_tables=[1]              laid out as the paper's table 1 (of 5)
 vasa report sweep=DIR metric=[NAME,NAME]               a sweep: mean and interval over seeds
 """
 
@@ -29,12 +30,16 @@ def main(cfg: DictConfig) -> None:
     for key in ("metric", "ignore", "reference"):
         if cfg[key]:
             raise InputError(f"{key}= chooses in a sweep's table; give sweep=DIR with it")
+    if cfg.paper_tables and cfg.results is None:
+        raise InputError("paper_tables= lays out results; give results=FILE with it")
     if not cfg.runs and cfg.results is None:
         raise InputError("expected results=FILE, runs=[DIR,...] or sweep=DIR, got none of them")
     from vasa.evaluation.report.page import write_report
 
     results = None if cfg.results is None else Path(cfg.results)
-    markdown = write_report(runs=_paths(cfg.runs), results=results, output=output)
+    markdown = write_report(
+        runs=_paths(cfg.runs), results=results, output=output, tables=_tables(cfg.paper_tables)
+    )
     print(f"report: {output}\ntables: {markdown}")
 
 
@@ -57,6 +62,16 @@ def _report_sweep(cfg: DictConfig, output: Path) -> None:
 
 def _paths(value: object) -> list[Path]:
     return [Path(word) for word in _words(value)]
+
+
+def _tables(value: object) -> list[int]:
+    """One number or a list of them."""
+    from vasa.types import InputError
+
+    words = _words(str(value) if isinstance(value, int) else value)
+    if bad := [word for word in words if not word.isdigit()]:
+        raise InputError(f"expected paper_tables=[1,...] of 1 to 5, got {', '.join(bad)}")
+    return [int(word) for word in words]
 
 
 def _words(value: object) -> list[str]:

@@ -3,7 +3,6 @@
 import json
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,179 +13,12 @@ from tqdm import tqdm
 
 from vasa.evaluation.counterfactuals import CounterfactualSource
 from vasa.evaluation.drawings import draw
-from vasa.evaluation.protocols.capp import capp
-from vasa.evaluation.protocols.control_floor import control_floor
-from vasa.evaluation.protocols.controls import controls
-from vasa.evaluation.protocols.cross_reenactment import cross_reenactment
-from vasa.evaluation.protocols.disentanglement import disentanglement
-from vasa.evaluation.protocols.diversity import diversity
-from vasa.evaluation.protocols.generated import generated
-from vasa.evaluation.protocols.instrument import instrument_calibration
-from vasa.evaluation.protocols.probes import probes
-from vasa.evaluation.protocols.self_reenactment import self_reenactment
-from vasa.evaluation.protocols.swaps import swaps
-from vasa.evaluation.protocols.sync import sync
+from vasa.evaluation.networks import PERCEIVING
+from vasa.evaluation.protocol_calls import NEEDS, PROTOCOLS, REMEASURED, SCORERS
 from vasa.evaluation.results import ResultRow, read_rows, write_rows
 from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
 from vasa.evaluation.workbench import Track, Workbench
 from vasa.types import InputError
-
-
-def _reenactment(protocol: Callable[..., list[ResultRow]], bench: Workbench, **more: Any):
-    return protocol(
-        autoencoder=bench.autoencoder,
-        instrument=bench.instrument,
-        clips=bench.clips,
-        frame_stride=bench.settings.frame_stride,
-        batch_size=bench.settings.batch_size,
-        bootstrap=bench.bootstrap,
-        track=bench.track,
-        **more,
-    )
-
-
-def _run_self(bench: Workbench) -> list[ResultRow]:
-    return _reenactment(
-        self_reenactment,
-        bench,
-        mouth_margin=bench.settings.mouth_margin,
-        perceptual=bench.perceptual,
-    )
-
-
-def _run_probes(bench: Workbench) -> list[ResultRow]:
-    train, val = bench.probe_clips
-    return probes(
-        autoencoder=bench.autoencoder,
-        random_autoencoder=bench.random_autoencoder,
-        train_clips=train,
-        val_clips=val,
-        test_clips=bench.clips,
-        frame_stride=bench.settings.probe_frame_stride,
-        codes=bench.settings.probe_codes,
-        mlp_steps=bench.settings.probe_mlp_steps,
-        seed=bench.seed,
-        batch_size=bench.settings.batch_size,
-        bootstrap=bench.bootstrap,
-        track=bench.track,
-    )
-
-
-def _run_instrument(bench: Workbench) -> list[ResultRow]:
-    return instrument_calibration(
-        instrument=bench.instrument,
-        clips=bench.clips,
-        frame_stride=bench.settings.frame_stride,
-        batch_size=bench.settings.batch_size,
-        bootstrap=bench.bootstrap,
-        track=bench.track,
-    )
-
-
-def _run_disentanglement(bench: Workbench) -> list[ResultRow]:
-    return disentanglement(
-        autoencoder=bench.autoencoder,
-        random_autoencoder=bench.random_autoencoder,
-        instrument=bench.instrument,
-        people=bench.counterfactuals,
-        batch_size=bench.settings.batch_size,
-        bootstrap=bench.bootstrap,
-        track=bench.track,
-    )
-
-
-def _run_generated(bench: Workbench) -> list[ResultRow]:
-    return generated(
-        instrument=bench.instrument,
-        clips=bench.clips,
-        videos=bench.videos,
-        events=bench.settings.events,
-        start_frames=bench.start_frames,
-        asked_distance=bench.asked_distance,
-        batch_size=bench.settings.batch_size,
-        bootstrap=bench.bootstrap,
-        track=bench.track,
-    )
-
-
-def _run_controls(bench: Workbench) -> list[ResultRow]:
-    reader = bench.emotion_reader
-    split = bench.clips[0].split
-    rows = controls(
-        sweeps=bench.sweeps,
-        asked=bench.asked,
-        emotion_note="" if reader is None else reader.note,
-        split=split,
-        bootstrap=bench.bootstrap,
-    )
-    return rows + control_floor(
-        instrument=bench.instrument,
-        reader=reader,
-        clips=bench.clips,
-        batch_size=bench.settings.batch_size,
-        bootstrap=bench.bootstrap,
-        track=bench.track,
-    )
-
-
-def _run_diversity(bench: Workbench) -> list[ResultRow]:
-    split = bench.clips[0].split
-    return diversity(samples=bench.samples, split=split, bootstrap=bench.bootstrap)
-
-
-def _run_sync(bench: Workbench) -> list[ResultRow]:
-    return sync(
-        syncnet=bench.syncnet,
-        clips=bench.clips,
-        videos=bench.videos if bench.inputs.stage2 is not None else None,
-        shift_frames=bench.settings.sync_shift_frames,
-        bootstrap=bench.bootstrap,
-        track=bench.track,
-    )
-
-
-def _run_capp(bench: Workbench) -> list[ResultRow]:
-    settings, is_generating = bench.settings.capp, bench.inputs.stage2 is not None
-    return capp(
-        scorer=bench.capp,
-        random_scorer=bench.capp.untrained(seed=bench.seed),
-        clips=bench.clips,
-        videos=bench.videos if is_generating else None,
-        instrument=bench.instrument if is_generating else None,
-        set_name=settings.set_name,
-        shift_frames=settings.shift_frames,
-        scales=settings.scales,
-        batch_size=bench.settings.batch_size,
-        bootstrap=bench.bootstrap,
-        track=bench.track,
-    )
-
-
-PROTOCOLS: dict[str, Callable[[Workbench], list[ResultRow]]] = {
-    "instrument": _run_instrument,
-    "self_reenactment": _run_self,
-    "cross_reenactment": partial(_reenactment, cross_reenactment),
-    "swaps": partial(_reenactment, swaps),
-    "disentanglement": _run_disentanglement,
-    "probes": _run_probes,
-    "generated": _run_generated,
-    "sync": _run_sync,
-    "capp": _run_capp,
-    "controls": _run_controls,
-    "diversity": _run_diversity,
-}
-NEEDS = {
-    "generated": ("stage2",),
-    "sync": ("syncnet",),
-    "capp": ("capp",),
-    "controls": ("stage2",),
-    "diversity": ("stage2",),
-}
-SCORERS = {"sync": "syncnet", "capp": "capp"}
-REMEASURED = (
-    *("instrument", "self_reenactment", "cross_reenactment", "swaps"),
-    *("disentanglement", "generated", "controls", "diversity"),
-)
 
 
 def evaluate(
@@ -257,7 +89,7 @@ def evaluate(
     part.write_text(json.dumps(record, indent=2) + "\n")
     part.replace(done)
     for old in (folder / "parts").iterdir():
-        if old != bench.cache:
+        if old not in (bench.cache, bench.shared_cache):
             shutil.rmtree(old, ignore_errors=True)
     return rows
 
@@ -268,7 +100,8 @@ def _check(settings: EvaluationSettings, inputs: EvaluationInputs) -> None:
             raise InputError(
                 f"there is no protocol {name!r}; expected some of: {', '.join(PROTOCOLS)}"
             )
-        for role in NEEDS.get(name, ()):
+        roles = settings.methods.needs() if name == "methods" else NEEDS.get(name, ())
+        for role in roles:
             if getattr(inputs, role) is None:
                 raise InputError(
                     f"protocol {name} needs {role}=RUN (a finished run folder); give it, or leave "
@@ -295,6 +128,9 @@ def _stamp(
         "seed": seed,
         "models": {role: model["hash"][:8] for role, model in bench.describe_models().items()},
         "data": str(bench.inputs.data),
+        "clip_list": None
+        if bench.clip_list is None
+        else {"file": bench.settings.list, "sha256": bench.clip_list.sha256},
         "command": environment.get("command"),
         "commit": environment.get("commit"),
         "is_dirty": environment.get("is_dirty"),
@@ -319,7 +155,7 @@ def _run_part(name: str, bench: Workbench, stamp: dict[str, Any]) -> list[Result
     experts: list[dict[str, str]] = []
     if name in REMEASURED:
         experts = bench.describe_instrument()
-    if name == "self_reenactment":
+    if name in PERCEIVING:
         experts = experts + bench.describe_perceptual()
     if name == "capp" and bench.inputs.stage2 is not None:
         experts = bench.describe_instrument()
@@ -328,7 +164,9 @@ def _run_part(name: str, bench: Workbench, stamp: dict[str, Any]) -> list[Result
         experts = [*experts, {"name": model["name"], "hash": model["hash"]}]
     date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     rows = [
-        replace(row, stamp={"protocol": name, "experts": experts, **stamp, "date": date})
+        replace(
+            row, stamp={**row.stamp, "protocol": name, "experts": experts, **stamp, "date": date}
+        )
         for row in rows
     ]
     write_rows(path, rows)

@@ -8,11 +8,15 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from vasa.data.remote import ShardRoot
 from vasa.data.schema import EMOTIONS
+from vasa.evaluation.method_settings import ListRule, MethodSettings
 from vasa.evaluation.results import Criterion
 from vasa.pretrained.perceptual import PERCEPTUAL_NETWORKS
 from vasa.types import InputError
 
+Criteria = list[dict[str, Any]]
+Judges = list[Criterion]
 NO_NETWORK = "none"
 """`evaluation.perceptual` where no perceptual distance is measured."""
 
@@ -137,6 +141,10 @@ class EvaluationSettings:
         controls: of the protocol controls.
         diversity: of the protocol diversity.
         capp: of the protocol capp.
+        methods: of the protocol methods.
+        list: file of clip keys, which are scored in place of `num_clips` of the split.
+        list_rule: by which that file is drawn and written where it is not there.
+        list_rules: by name.
         num_sheet_rows: rows of the sheets.
         num_videos: videos beside the results.
         criteria: `{metric, rule, bound}` that rows are judged by.
@@ -167,9 +175,13 @@ class EvaluationSettings:
     controls: ControlSettings
     diversity: DiversitySettings
     capp: CappSettings
+    methods: MethodSettings
+    list: str | None
+    list_rule: str | None
+    list_rules: dict[str, ListRule]
     num_sheet_rows: int
     num_videos: int
-    criteria: list[dict[str, Any]]
+    criteria: Criteria
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "EvaluationSettings":
@@ -188,6 +200,8 @@ class EvaluationSettings:
         assert isinstance(settings, cls)
         settings.judges()
         settings.check_samples()
+        settings.methods.check()
+        settings.check_list()
         known = (*PERCEPTUAL_NETWORKS, NO_NETWORK)
         if settings.perceptual not in known:
             raise InputError(
@@ -231,7 +245,20 @@ class EvaluationSettings:
                 f"stride_frames of at least 1, got {shifts} and {self.capp.stride_frames}"
             )
 
-    def judges(self) -> list[Criterion]:
+    def check_list(self) -> None:
+        """Whether the clip list's rule is there.
+
+        Raises:
+            InputError: an unknown rule, or one without a file to write.
+        """
+        name = self.list_rule
+        if name is not None and (name not in self.list_rules or self.list is None):
+            raise InputError(
+                f"expected evaluation.list_rule of {', '.join(self.list_rules)} with "
+                f"evaluation.list=FILE to write, got {name!r} and {self.list}"
+            )
+
+    def judges(self) -> Judges:
         """The criteria as objects."""
         try:
             return [Criterion(**criterion) for criterion in self.criteria]
@@ -241,9 +268,9 @@ class EvaluationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationInputs:
-    """What is evaluated: folders, None where it is not given."""
+    """What is evaluated: folders (`data`: a set at a URL too), None where it is not given."""
 
-    data: Path
+    data: Path | ShardRoot
     stage1: Path
     stage2: Path | None
     syncnet: Path | None

@@ -10,39 +10,33 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import OmegaConf
 from torch import Tensor
 
 from vasa.data.schema import FPS, SPLITS
-from vasa.data.shards import read_index
-from vasa.evaluation.capp_windows import CappScorer
-from vasa.evaluation.clips import EvaluationClip, load_clips
+from vasa.data.shards import index_hash, read_index
+from vasa.evaluation.clip_reader import ClipReader
+from vasa.evaluation.clips import EvaluationClip, choose_rows, load_clips
 from vasa.evaluation.control_sweep import Asked, SweepReadings, asked_values, read_sweep
 from vasa.evaluation.counterfactuals import (
     Counterfactuals,
     CounterfactualSource,
     to_counterfactuals,
 )
-from vasa.evaluation.devices import AutoencoderOn, InstrumentOn, SyncNetOn
-from vasa.evaluation.emotion_reader import EmotionReader, ExpertEmotion, MeasuredEmotion
-from vasa.evaluation.measuring import Instrument, PerceptualScale
+from vasa.evaluation.lists import ClipList, build_list, listed_rows, read_list, write_list
+from vasa.evaluation.methods.folder import folder_hash
+from vasa.evaluation.networks import Networks
 from vasa.evaluation.protocols.pairing import unrelated
-from vasa.evaluation.protocols.probes import random_twin
 from vasa.evaluation.results import Bootstrap
 from vasa.evaluation.sample_spread import SourceSamples, source_samples
-from vasa.evaluation.settings import NO_NETWORK, EvaluationInputs, EvaluationSettings
-from vasa.evaluation.talker import Talker, load_talker
-from vasa.models.capp import Capp
-from vasa.models.checkpoint import load_model, model_hash
-from vasa.models.motion_transformer import MotionTransformer
-from vasa.pretrained.perceptual import make_perceptual
+from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
 from vasa.types import InputError
 
 Track = Callable[[Iterable], Iterable]
+SHARED = "shared"
 
 
-class Workbench:
-    """Loads on first use.
+class Workbench(Networks):
+    """Makes on first use.
 
     Args:
         settings: of the evaluation.
@@ -67,116 +61,55 @@ class Workbench:
         device: torch.device,
         counterfactual_source: CounterfactualSource | None = None,
     ) -> None:
+        super().__init__(
+            settings=settings, inputs=inputs, seed=seed, pretrained=pretrained, device=device
+        )
         self.counterfactual_source = counterfactual_source
-        self.settings = settings
-        self.inputs = inputs
-        self.seed = seed
         self.cache = cache
         self.track = track
-        self.pretrained = pretrained
-        self.device = device
         self.bootstrap = Bootstrap(num_resamples=settings.num_resamples, seed=seed)
-
-    def required(self, role: str) -> Path:
-        """The folder of a role.
-
-        Raises:
-            InputError: it was not given.
-        """
-        path = getattr(self.inputs, role)
-        if path is None:
-            raise InputError(
-                f"this evaluation needs {role}=RUN (a finished run folder); give it, or leave its "
-                "protocols out with evaluation.protocols=[...]"
-            )
-        return path
-
-    @cached_property
-    def autoencoder(self) -> Any:
-        """Stage 1."""
-        net = load_model(self.inputs.stage1).requires_grad_(False)
-        if not hasattr(net, "motion"):
-            raise InputError(
-                f"expected a stage-1 run at {self.inputs.stage1}, it holds a {type(net).__name__}"
-            )
-        return AutoencoderOn(net, self.device)
-
-    @cached_property
-    def random_autoencoder(self) -> Any:
-        """Stage 1 as it was before it had learned anything."""
-        folder = self.inputs.stage1 / "model"
-        folder = folder if folder.is_dir() else self.inputs.stage1
-        arguments = json.loads((folder / "config.json").read_text())
-        arguments.pop("_target_")
-        kind = type(self.autoencoder.net)
-        twin = random_twin(build=lambda: kind(**arguments), seed=self.seed)
-        return AutoencoderOn(twin, self.device)
-
-    @cached_property
-    def instrument(self) -> Instrument:
-        """The measuring expert."""
-        net = self.pretrained
-        if net is None:
-            net = load_model(self.required("expert")).requires_grad_(False)
-        return InstrumentOn(net, self.device)
-
-    @cached_property
-    def perceptual(self) -> PerceptualScale | None:
-        """The perceptual distance's network; None where the evaluation leaves it out.
-
-        Raises:
-            InputError: its weights are not there; nothing stands in for them.
-        """
-        name = self.settings.perceptual
-        if name == NO_NETWORK or "self_reenactment" not in self.settings.protocols:
-            return None
-        try:
-            network = make_perceptual(name)
-        except InputError as error:
-            raise InputError(
-                f"{error}; or leave the distance out with evaluation.perceptual={NO_NETWORK}"
-            ) from error
-        return PerceptualScale(
-            name=name, network=network, device=self.device, is_in_loss=self._loss_network() == name
-        )
-
-    def _loss_network(self) -> str | None:
-        """The network that stage 1's perceptual loss looked through, where its run says so."""
-        path = self.inputs.stage1 / "config.yaml"
-        if not path.is_file():
-            return None
-        return OmegaConf.select(OmegaConf.load(path), "module.perceptual")
-
-    @cached_property
-    def syncnet(self) -> Any:
-        """The scorer of lip sync."""
-        net = load_model(self.required("syncnet")).requires_grad_(False)
-        if not hasattr(net, "embed_audio"):
-            raise InputError(
-                f"expected a SyncNet run at {self.inputs.syncnet}, it holds a {type(net).__name__}"
-            )
-        return SyncNetOn(net, self.device)
-
-    @cached_property
-    def capp(self) -> CappScorer:
-        """The scorer of head motion."""
-        net = load_model(self.required("capp")).requires_grad_(False)
-        if not isinstance(net, Capp):
-            raise InputError(
-                f"expected a CAPP run at {self.inputs.capp}, it holds a {type(net).__name__}"
-            )
-        settings = self.settings.capp
-        return CappScorer(
-            net=net.to(self.device),
-            device=self.device,
-            margin_frames=max(settings.shift_frames),
-            stride_frames=settings.stride_frames,
-        )
 
     @cached_property
     def clips(self) -> list[EvaluationClip]:
-        """The held-out clips."""
+        """The held-out clips; exactly those of the list where there is one."""
+        if self.clip_list is not None:
+            return [self.clip_reader.clip(index) for index in range(len(self.clip_reader))]
         return self._load(self.settings.split, self.settings.num_clips)
+
+    @cached_property
+    def clip_list(self) -> ClipList | None:
+        """The clips that are asked for; drawn by its rule and written where it is not there yet."""
+        if self.settings.list is None:
+            return None
+        path, name = Path(self.settings.list), self.settings.list_rule
+        if not path.is_file() and name is not None:
+            drawn = build_list(
+                read_index(self.inputs.data),
+                name=name,
+                rule=self.settings.list_rules[name],
+                split=self.settings.split,
+                seed=self.seed,
+            )
+            write_list(path, drawn)
+        return read_list(path)
+
+    @cached_property
+    def clip_reader(self) -> ClipReader:
+        """The held-out clips, decoded one at a time."""
+        split = self.settings.split
+        if self.clip_list is None:
+            rows = choose_rows(
+                read_index(self.inputs.data, split=split), num_clips=self.settings.num_clips
+            )
+        else:
+            rows = listed_rows(read_index(self.inputs.data), self.clip_list, split=split)
+        return ClipReader(
+            self.inputs.data,
+            rows,
+            max_seconds=self.settings.max_seconds,
+            image_size_px=self.autoencoder.image_size,
+            is_exact=self.clip_list is not None,
+        )
 
     @cached_property
     def probe_clips(self) -> tuple[list[EvaluationClip], list[EvaluationClip]]:
@@ -248,40 +181,10 @@ class Workbench:
                 videos.append(torch.from_numpy(arrays["frames"]))
         return videos
 
-    @cached_property
-    def talker(self) -> Talker:
-        """Stage 1 and stage 2 together."""
-        return load_talker(
-            stage1=self.inputs.stage1,
-            stage2=self.required("stage2"),
-            settings=self.settings.generation,
-            batch_size=self.settings.batch_size,
-            device=self.device,
-        )
-
     @property
     def start_frames(self) -> int:
         """Frames in which a generated head still comes from the source's pose."""
         return round(self.settings.generation.start_blend_s * FPS)
-
-    @cached_property
-    def asked_distance(self) -> float:
-        """The head distance that videos are asked for where nobody says another."""
-        model = load_model(self.required("stage2"))
-        if not isinstance(model, MotionTransformer):
-            raise InputError(
-                f"expected a stage-2 run at {self.inputs.stage2}, it holds a {type(model).__name__}"
-            )
-        return float(model.distance_scale.mean)
-
-    @cached_property
-    def emotion_reader(self) -> EmotionReader | None:
-        """Who reads emotion off frames; None where it is not asked for."""
-        if not self.settings.controls.emotions:
-            return None
-        if self.pretrained is not None:
-            return ExpertEmotion(self.pretrained, device=self.device)
-        return MeasuredEmotion()
 
     @cached_property
     def asked(self) -> list[Asked]:
@@ -346,57 +249,33 @@ class Workbench:
             found.append(SourceSamples.load(path))
         return found
 
-    def describe_models(self) -> dict[str, dict[str, str]]:
-        """Name and hash of every network that a number depends on, by role."""
-        found = {}
-        for role in ("stage1", "stage2", "syncnet", "capp", "expert"):
-            path = getattr(self.inputs, role)
-            if path is not None:
-                found[role] = {
-                    "name": _model_name(path),
-                    "path": str(path),
-                    "hash": model_hash(path),
-                }
-        return found
+    def data_hash(self) -> str:
+        """sha256 of the set's index."""
+        return index_hash(self.inputs.data)
 
-    def describe_instrument(self) -> list[dict[str, str]]:
-        """The experts behind re-measured numbers: `name` and `hash` of each."""
-        if self.pretrained is None:
-            path = self.required("expert")
-            return [{"name": _model_name(path), "hash": model_hash(path)}]
-        described = self.pretrained.describe()
-        return [
-            {"name": expert["name"], "hash": expert["sha256"]}
-            for expert in ([described] if isinstance(described, dict) else described)
-        ]
-
-    def describe_perceptual(self) -> list[dict[str, str]]:
-        """The network of the perceptual distance, `name` and `hash`; none where it is left out."""
-        if self.perceptual is None:
+    def _folder_hashes(self) -> list[str]:
+        """What is in the folders of other methods, where these are compared."""
+        if "methods" not in self.settings.protocols:
             return []
-        described = self.perceptual.network.describe()
-        return [{"name": described["name"], "hash": described["sha256"]}]
+        return [folder_hash(Path(path)) for path in self.settings.methods.outside.values()]
+
+    @property
+    def shared_cache(self) -> Path:
+        """Folder beside the caches of single configurations, for what is known by its own hash."""
+        return self.cache.parent / SHARED
 
     def identity(self) -> str:
         """sha256 over all that decides the numbers: settings, seed, data index, networks."""
-        index = self.inputs.data / "index.parquet"
-        if not index.is_file():
-            read_index(self.inputs.data)
         networks = {role: model["hash"] for role, model in self.describe_models().items()}
+        settings = asdict(self.settings)
+        listed = None if self.clip_list is None else self.clip_list.sha256
         facts = {
-            "settings": asdict(self.settings),
+            "settings": settings | {"list": listed},
+            "folders": self._folder_hashes(),
             "seed": self.seed,
-            "data": hashlib.sha256(index.read_bytes()).hexdigest(),
+            "data": self.data_hash(),
             "networks": networks,
             "instrument": self.describe_instrument(),
             "perceptual": self.describe_perceptual(),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def _model_name(path: Path) -> str:
-    folder = path / "model" if (path / "model").is_dir() else path
-    config = folder / "config.json"
-    if not config.is_file():
-        model_hash(path)  # raises with the right words
-    return json.loads(config.read_text())["_target_"].rsplit(".", 1)[-1]

@@ -1,8 +1,10 @@
-"""How far landmarks are off, in units of the face: the NME of face alignment."""
+"""How far landmarks are off, in units of the face: where they stand (NME), and how lips move."""
 
+import torch
 from torch import Tensor
 
 from vasa.evaluation.metrics.clip_metric import ClipMean
+from vasa.evaluation.metrics.image import MOUTH_LANDMARKS
 
 OUTER_EYE_CORNERS = (36, 45)
 MIN_INTEROCULAR_PX = 1.0
@@ -38,3 +40,45 @@ class LandmarkNme(ClipMean):
     def update(self, result: Tensor, target: Tensor) -> None:
         """Adds one clip: `t 68 2` px twice."""
         self.add_value(frame_nme(result, target).mean())
+
+
+def in_eye_frame(landmarks: Tensor) -> Tensor:
+    """Points seen from the eyes: outer corners at (0, 0) and (1, 0), whatever the head does.
+
+        (p - p_36) / (p_45 - p_36), points taken for complex numbers
+
+    Takes out where the head is, how large, and its roll; what yaw and pitch do to the picture of a
+    face stays.
+
+    Args:
+        landmarks: iBUG-68 points in pixels, `t 68 2`.
+
+    Returns:
+        `t 68 2`, eye distances.
+    """
+    first, second = OUTER_EYE_CORNERS
+    points = torch.view_as_complex(landmarks.double().contiguous())
+    along = points[:, second] - points[:, first]
+    short = along.abs().clamp_min(MIN_INTEROCULAR_PX)
+    # conj(a) / |a|^2 is 1 / a, and stays finite where the eyes fall together.
+    seen = (points - points[:, first, None]) * (along.conj() / short.square())[:, None]
+    return torch.view_as_real(seen)
+
+
+class MouthVelocityError(ClipMean):
+    """Mean |v_i - u_i| of the lip points' steps v from frame to frame and the driver's u.
+
+    % of the eye distance a frame, seen from the eyes, mean over points, frames, then clips (D-V of
+    MakeItTalk, Zhou et al. 2020, whose unit is the lips' width); 0 up, lower is better. A still
+    mouth scores the mean speed of the driver's lips: give that beside it. Both sets of landmarks
+    should come from one detector.
+    """
+
+    higher_is_better = False
+
+    def update(self, result: Tensor, target: Tensor) -> None:
+        """Adds one clip: `t 68 2` px twice, two frames or more."""
+        steps, wanted = (
+            in_eye_frame(points)[:, MOUTH_LANDMARKS].diff(dim=0) for points in (result, target)
+        )
+        self.add_value(100 * (steps - wanted).norm(dim=-1).mean())

@@ -16,6 +16,7 @@ from vasa.evaluation.measuring import REMEASURED, Instrument, measure
 from vasa.evaluation.metrics.blink import count_blinks
 from vasa.evaluation.metrics.clip_metric import ClipMetric, MeanOverClips
 from vasa.evaluation.metrics.identity import IdentitySimilarity
+from vasa.evaluation.metrics.motion import mean_pose_change
 from vasa.evaluation.metrics.ratio import DeviationInSpreads, RatioOfSums
 from vasa.evaluation.protocols.default_controls import DefaultControls
 from vasa.evaluation.protocols.lip_closures import LipClosures
@@ -23,20 +24,9 @@ from vasa.evaluation.protocols.mouth_agreement import MouthAgreement
 from vasa.evaluation.protocols.pairing import SHUFFLED, unrelated
 from vasa.evaluation.results import Bootstrap, ResultRow
 from vasa.evaluation.settings import EventSettings
-from vasa.geometry.rotation import rotation_angle_between, rotation_from_angles
 from vasa.types import FaceMeasurements
 
 REAL = "real clips"
-
-
-def mean_pose_change(pose: Tensor) -> Tensor:
-    """dP (VASA-1 sec. 4.2): mean head rotation from one frame to the next in degrees.
-
-    Args:
-        pose: yaw, pitch, roll (rad) first, `t 3+`.
-    """
-    rotation = rotation_from_angles(pose[:, :3].double())
-    return rotation_angle_between(rotation[1:], rotation[:-1]).rad2deg().mean()
 
 
 class Naturalness:

@@ -1,6 +1,6 @@
 """Which clip is set against which: drivers of other people, truths of other sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from vasa.evaluation.clips import EvaluationClip
 from vasa.types import InputError
@@ -31,14 +31,21 @@ def unrelated(clips: Sequence[EvaluationClip], index: int) -> list[int]:
     Every one of them is a control for clip `index`, so that a control is an average over all
     derangements rather than the luck of one shuffle.
     """
-    own = clips[index].sentence_id
+    return unrelated_places(
+        [clip.sentence_id for clip in clips], index, key=lambda: clips[index].key
+    )
+
+
+def unrelated_places(
+    sentence_ids: Sequence[int], index: int, *, key: Callable[[], str]
+) -> list[int]:
+    """`unrelated` by what is said alone, -1 where it is not known; `key` names the clip."""
+    own = sentence_ids[index]
     found = [
         other
-        for other, clip in enumerate(clips)
-        if other != index and (own < 0 or clip.sentence_id != own)
+        for other, said in enumerate(sentence_ids)
+        if other != index and (own < 0 or said != own)
     ]
     if not found:
-        raise InputError(
-            f"expected held-out clips with another sentence than {clips[index].key}, found none"
-        )
+        raise InputError(f"expected held-out clips with another sentence than {key()}, found none")
     return found

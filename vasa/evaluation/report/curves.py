@@ -74,7 +74,7 @@ def curves_svg(run: RunRecord) -> str | None:
         if len(y) > 5:
             axis.plot(x, smooth(list(y)), color=LINE, linewidth=1.3)
         _scale(axis, [y])
-    return _svg(figure)
+    return figure_svg(figure)
 
 
 def overlaid_svg(strands: Sequence[Strand]) -> str | None:
@@ -108,7 +108,7 @@ def overlaid_svg(strands: Sequence[Strand]) -> str | None:
         fontsize=8,
         frameon=False,
     )
-    return _svg(figure)
+    return figure_svg(figure)
 
 
 def _finite(run: RunRecord, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -138,7 +138,8 @@ def _scale(axis: Any, curves: Sequence[np.ndarray]) -> None:
         axis.set_yscale("log")
 
 
-def _svg(figure: Figure) -> str:
+def figure_svg(figure: Figure) -> str:
+    """A figure as SVG to inline."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg")
     return buffer.getvalue()[buffer.getvalue().index("<svg") :]

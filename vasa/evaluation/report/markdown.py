@@ -6,25 +6,25 @@ from typing import Any
 
 from vasa.evaluation.report.controls import asked_markdown
 from vasa.evaluation.report.leakage import matrix_markdown
+from vasa.evaluation.report.paper_layout import PaperGrid, grids_markdown
+from vasa.evaluation.report.table_lines import table_lines
 from vasa.evaluation.report.tables import grouped, markdown_table
 from vasa.evaluation.results import ResultRow
 
 
-def table_lines(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """A table; a cell may hold what would end it."""
-    lines = [f"| {' | '.join(header)} |", f"|{' --- |' * len(header)}"]
-    cells = [[str(word).replace("|", "\\|") for word in row] for row in rows]
-    return lines + [f"| {' | '.join(row)} |" for row in cells]
-
-
 def markdown_page(
-    rows: Sequence[ResultRow], facts: dict[str, Any], *, leakage_picture: Path | None = None
+    rows: Sequence[ResultRow],
+    facts: dict[str, Any],
+    *,
+    paper: Sequence[PaperGrid] = (),
+    leakage_picture: Path | None = None,
 ) -> str:
     """The tables, what was run and the caveats.
 
     Args:
         rows: the results.
         facts: of `page_facts`.
+        paper: the paper's tables with our numbers.
         leakage_picture: the heat map, from the page's folder.
     """
     evaluation = facts["evaluation"]
@@ -41,6 +41,8 @@ def markdown_page(
         lines += ["", f"## {title}", "", *([text, ""] if text else []), markdown_table(group)]
         if notes := [f"- `{row.metric}`: {row.note}" for row in group if row.note]:
             lines += ["", *notes]
+    if paper:
+        lines += ["", "## Laid out as the paper's tables", *grids_markdown(paper)]
     if found := matrix_markdown(rows):
         lines += ["", "## Leakage matrices", ""]
         lines += ["`value (control)`; * is the error of a change that should arrive."]

@@ -13,10 +13,13 @@ from markupsafe import Markup
 
 from vasa.evaluation.report import captions
 from vasa.evaluation.report.controls import asked_facts
-from vasa.evaluation.report.curves import curves_svg
+from vasa.evaluation.report.curves import curves_svg, figure_svg
 from vasa.evaluation.report.leakage import PICTURE, matrix_facts
 from vasa.evaluation.report.markdown import markdown_page, runs_markdown
 from vasa.evaluation.report.overlays import overlays, run_labels
+from vasa.evaluation.report.paper_layout import PaperGrid, grid_facts, grids_latex
+from vasa.evaluation.report.paper_plots import capp_figure, guidance_figure
+from vasa.evaluation.report.paper_tables import paper_grids
 from vasa.evaluation.report.rendering import now, replace_text, write_page
 from vasa.evaluation.report.runs import RunRecord, read_run
 from vasa.evaluation.report.summary import caveats, experts_used, headlines
@@ -114,7 +117,11 @@ def _evaluation_facts(rows: Sequence[ResultRow], results: Path) -> dict[str, Any
 
 
 def page_facts(
-    *, rows: Sequence[ResultRow], runs: Sequence[RunRecord], results: Path
+    *,
+    rows: Sequence[ResultRow],
+    runs: Sequence[RunRecord],
+    results: Path,
+    paper: Sequence[PaperGrid] = (),
 ) -> dict[str, Any]:
     """All that the page and the Markdown say."""
     judged = [criterion["passed"] for row in rows for criterion in row.criteria]
@@ -130,6 +137,12 @@ def page_facts(
         ],
         "matrices": matrix_facts(rows),
         "asked": asked_facts(rows),
+        "paper_tables": grid_facts(paper),
+        "paper_figures": [
+            Markup(figure_svg(figure))
+            for figure in (capp_figure(rows), guidance_figure(rows))
+            if paper and figure is not None
+        ],
         "videos": _figures(results.parent / "eval" / "videos", "mp4"),
         "sheets": _figures(results.parent / "eval" / "sheets", "png"),
         **runs_facts(runs),
@@ -155,17 +168,20 @@ def runs_facts(runs: Sequence[RunRecord]) -> dict[str, Any]:
     return {"runs": facts, "overlays": figures}
 
 
-def write_report(*, runs: Sequence[Path], results: Path | None, output: Path) -> Path:
-    """Writes the page and, next to it, the Markdown.
+def write_report(
+    *, runs: Sequence[Path], results: Path | None, output: Path, tables: Sequence[int] = ()
+) -> Path:
+    """Writes the page and, next to it, the Markdown; the paper's tables as LaTeX as well.
 
     Args:
         runs: run folders, in the order to show.
         results: results.jsonl; sheets and videos are looked for in `eval/` beside it. None: the
             page is of the runs alone.
         output: the .html to write.
+        tables: the paper's tables to lay out, 1 to 5; none: those that the results have rows for.
 
     Returns:
-        The Markdown file.
+        The Markdown file; of LaTeX, .tex beside it.
     """
     records = [read_run(path) for path in runs]
     markdown = output.with_suffix(".md")
@@ -175,11 +191,14 @@ def write_report(*, runs: Sequence[Path], results: Path | None, output: Path) ->
         replace_text(markdown, runs_markdown(facts))
         return markdown
     rows = read_rows(results)
-    facts = page_facts(rows=rows, runs=records, results=results)
+    paper = paper_grids(rows, tables=tables)
+    facts = page_facts(rows=rows, runs=records, results=results, paper=paper)
     write_page(output, template="report", facts=facts)
     picture = results.parent / "eval" / "sheets" / PICTURE
     picture = Path(os.path.relpath(picture, output.parent)) if picture.is_file() else None
-    replace_text(markdown, markdown_page(rows, facts, leakage_picture=picture))
+    replace_text(markdown, markdown_page(rows, facts, paper=paper, leakage_picture=picture))
+    if paper:
+        replace_text(output.with_suffix(".tex"), grids_latex(paper))
     return markdown
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from vasa.evaluation.report.tables import HEADLINES, cells
+from vasa.evaluation.report.tables import HEADLINES, cells, is_of_a_setting
 from vasa.evaluation.results import ResultRow
 
 
 def headlines(rows: Sequence[ResultRow]) -> list[dict[str, Any]]:
     """Cards: the judged numbers and the main ones, in the order of the table of headlines."""
+    rows = [row for row in rows if not is_of_a_setting(row)]
     by_name = {row.metric: row for row in rows}
     names = [name for name in HEADLINES if name in by_name]
     names += [row.metric for row in rows if row.criteria and row.metric not in HEADLINES]
@@ -45,6 +46,12 @@ def caveats(rows: Sequence[ResultRow]) -> list[str]:
             "The measuring expert is weak on the clips' own frames (r under 0.8) for: "
             + ", ".join(weak)
             + ". Re-measured numbers of these factors say little."
+        )
+    unfit = [row.metric for row in rows if row.metric.startswith("ranking/") and row.value == 0]
+    if unfit:
+        found.append(
+            "Unfit at this size, since they do not put methods in the order that is known "
+            f"beforehand: {', '.join(unfit)}. What these scores say of our videos is not known."
         )
     floors = [row for row in rows if row.metric == "disentanglement/expert_pose_error_deg"]
     if floors:

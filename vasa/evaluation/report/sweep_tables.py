@@ -3,13 +3,13 @@
 import csv
 import io
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vasa.evaluation.report.markdown import table_lines
+from vasa.evaluation.report.latex import tabular
 from vasa.evaluation.report.seeds import Spread
 from vasa.evaluation.report.sweep import Member, Row, Sweep, Table
+from vasa.evaluation.report.table_lines import table_lines
 
 HOW = (
     "Mean ± half of its 95% t-interval over training seeds; one seed has no interval. Logged "
@@ -20,9 +20,6 @@ HOW_PAIRED = (
     "both have. * marks intervals without 0."
 )
 LONGEST_REASON = 240
-_TEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}"}
-_TEX |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
-_TEX |= {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,10 +137,8 @@ def sweep_latex(sweep: Sweep) -> str:
     lines = [f"% {counts(sweep)}. {HOW}".replace("±", "+-")]
     for table in sweep.tables:
         grid = means(table, is_higher=sweep.is_higher)
-        lines += [f"% {table.stage}", rf"\begin{{tabular}}{{ll{'r' * len(table.metrics)}}}"]
-        cells = [[_tex(cell) for cell in row] for row in (grid.header, *grid.rows)]
-        text = [f"{' & '.join(row)} \\\\" for row in cells]
-        lines += [r"\hline", text[0], r"\hline", *text[1:], r"\hline", r"\end{tabular}"]
+        columns = "ll" + "r" * len(table.metrics)
+        lines += [f"% {table.stage}", *tabular(grid.header, grid.rows, columns=columns)]
     return "\n".join(lines) + "\n"
 
 
@@ -187,7 +182,3 @@ def _row_name(row: Row) -> str:
 
 def _grid(grid: Grid) -> list[str]:
     return table_lines(grid.header, grid.rows)
-
-
-def _tex(text: str) -> str:
-    return re.sub("|".join(map(re.escape, _TEX)), lambda found: _TEX[found.group()], text)

@@ -68,6 +68,23 @@ GROUPS: tuple[tuple[str, str, str], ...] = (
         "SyncNet, so its values have no published scale.",
     ),
     (
+        "methods",
+        "Methods on the same clips",
+        "Real clips, our videos, simple stand-ins that anyone can make, and other methods' videos "
+        "from a folder, scored alike.",
+    ),
+    (
+        "ranking",
+        "Which scores can be believed",
+        "1 where a score puts methods in the order that is known beforehand, 0 where it does not.",
+    ),
+    (
+        "reencoding",
+        "What the codec does to the scores",
+        "Real clips written and read once more: a score that differs by less than this may differ "
+        "by the file alone.",
+    ),
+    (
         "expert",
         "Calibration of the measuring expert",
         "The instrument on the clips' own frames against their labels: no re-measured number above "
@@ -167,7 +184,12 @@ def cells(row: ResultRow) -> RowCells:
 
 def is_cell(row: ResultRow) -> bool:
     """Whether a row stands in a table of its own rather than in a list."""
-    return is_leakage_cell(row) or is_asked_row(row)
+    return is_leakage_cell(row) or is_asked_row(row) or is_of_a_setting(row)
+
+
+def is_of_a_setting(row: ResultRow) -> bool:
+    """Whether a row is one of several guidance settings; table 5 holds them all."""
+    return "lambda_audio" in row.stamp
 
 
 def grouped(rows: Sequence[ResultRow]) -> list[tuple[str, str, list[ResultRow]]]:

@@ -1,0 +1,180 @@
+"""`vasa evaluate protocol=methods` on a tiny set with untrained networks: codec, cache, folders."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+from data_prep.synth.clip import ClipSpec, make_clip
+from vasa.cli.paths import conf_dir
+from vasa.data.shards import FaceShardWriter
+from vasa.data.video import decode_mp4, write_video
+from vasa.evaluation import runner
+from vasa.evaluation.networks import Networks
+from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
+from vasa.evaluation.video_readings import VideoReader
+from vasa.models.checkpoint import model_hash, save_model
+from vasa.training.config import build
+from vasa.types import InputError
+
+LENGTH = 30
+ROLES = {"stage1": "stage1/tiny", "expert": "expert/loss", "syncnet": "syncnet/tiny"}
+SMALL = {"width": 16, "num_layers": 1, "num_heads": 2}
+
+
+def composed(name: str, *overrides: str):
+    with initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
+        return compose(name, list(overrides))
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
+
+
+def untrained(experiment: str, **changes):
+    config = plain(composed("train", f"experiment={experiment}").module.model) | changes
+    return build(OmegaConf.create(config)), config
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> SimpleNamespace:
+    torch.manual_seed(0)
+    root = tmp_path_factory.mktemp("methods")
+    with FaceShardWriter(root / "data", clips_per_shard=8, prep_version="1") as writer:
+        for person, split in enumerate(["train"] * 3 + ["val"] + ["test"] * 3):
+            spec = ClipSpec(
+                split=split, person=person, clip=0, size=64, seconds=LENGTH / 25, seed=0
+            )
+            writer.write(make_clip(spec))
+    for role, experiment in ROLES.items():
+        net, config = untrained(experiment)
+        save_model(net, config, root / role / "model")
+    net, config = untrained("stage2/tiny", **SMALL)
+    net.stage1_digest.copy_(torch.tensor(list(bytes.fromhex(model_hash(root / "stage1")))))
+    save_model(net, config, root / "stage2" / "model")
+    folders = {role: root / role for role in ("data", "stage2", *ROLES)}
+    return SimpleNamespace(root=root, inputs=EvaluationInputs(**folders))
+
+
+def run(world, output: Path, **changes):
+    config = plain(composed("evaluate", "protocol=methods").evaluation)
+    settings = {name: changes.pop(name) for name in ("list", "list_rule") if name in changes}
+    config |= settings | {"num_clips": 3, "num_resamples": 20, "frame_stride": 3}
+    config["generation"]["steps"] = 2
+    small = {"num_samples": 1, "motion_window_frames": 5, "num_mels": 8, "train_clips": 3}
+    config["methods"] |= small | changes
+    return {
+        row.metric: row
+        for row in runner.evaluate(
+            settings=EvaluationSettings.from_config(config),
+            inputs=world.inputs,
+            output=output,
+            seed=0,
+            device=torch.device("cpu"),
+            environment={"command": "vasa evaluate", "commit": "abc"},
+        )
+    }
+
+
+def test_all_methods_from_set_to_rows_and_nothing_is_made_twice(world, tmp_path, monkeypatch):
+    rows = run(world, tmp_path / "results.jsonl", write_inputs=True)
+    names = "real ours shuffled still random_motion retrieval ridge".split()
+    for name in names:
+        confidence = rows[f"methods/{name}/sync_confidence"]
+        assert confidence.n == 3 and len(confidence.clip_values) == 3
+        assert confidence.stamp["syncnet"] == f"own:{model_hash(world.inputs.syncnet)[:8]}"
+        assert np.isfinite(rows[f"methods/{name}/frechet_frames"].value)
+    assert rows["methods/still/jitter"].value < rows["methods/real/jitter"].value
+    assert "ranking/sync_confidence" in rows and "reencoding/sync_confidence_change" in rows
+    assert rows["methods/ours/sync_confidence"].stamp["experts"][0]["name"] == "FaceExpert"
+    assert "methods/ours/capp" not in rows
+
+    cache = tmp_path / "eval" / "parts" / "shared" / "methods"
+    videos = sorted(cache.rglob("*.mp4"))
+    assert len(videos) == 3 * len(names)
+    assert decode_mp4(videos[0].read_bytes()).shape == (LENGTH, 64, 64, 3)
+    assert len(list((tmp_path / "eval" / "inputs").glob("*.wav"))) == 3
+
+    # Killed before the rows were written, and another method added: that one alone is made.
+    output = tmp_path / "results.jsonl"
+    output.unlink()
+    keys = [name.stem for name in (tmp_path / "eval" / "inputs").glob("*.png")]
+    theirs = tmp_path / "theirs"
+    for key in keys[:2]:
+        frames = np.zeros((LENGTH if key == keys[0] else 12, 96, 96, 3), np.uint8)
+        write_video(theirs / f"{key}.mp4", frames)
+    stamps = {path: path.stat().st_mtime_ns for path in cache.rglob("*.*")}
+    monkeypatch.setattr(Networks, "talker", None)
+    reads: list[int] = []
+    read = VideoReader.read
+    monkeypatch.setattr(
+        VideoReader, "read", lambda self, *args: reads.append(1) or read(self, *args)
+    )
+    more = run(world, output, write_inputs=True, folders={"theirs": str(theirs)})
+    assert len(reads) == 1
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    row = more["methods/theirs/sync_confidence"]
+    assert row.n == 1 and "2 of 3 clips not scored" in row.note
+    assert "1 no file" in row.note and "12 frames for 30" in row.note
+    assert more["methods/theirs/sync_confidence_minus_ours"].n == 1
+    assert more["methods/ours/sync_confidence"].value == rows["methods/ours/sync_confidence"].value
+
+
+def test_a_list_names_exactly_the_clips(world, tmp_path):
+    output, path = tmp_path / "results.jsonl", tmp_path / "lists" / "synth.txt"
+    first = run(world, output, names=["real"], list=str(path), list_rule="synth")
+    assert path.is_file() and first["methods/real/sync_confidence"].n == 3
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:4]))
+    rows = run(world, output, names=["real"], list=str(path))
+    row = rows["methods/real/sync_confidence"]
+    assert row.n == 2
+    assert row.stamp["clip_list"]["sha256"] != first[row.metric].stamp["clip_list"]["sha256"]
+    path.write_text("nobody/v0/000\n")
+    with pytest.raises(InputError, match="nobody/v0/000"):
+        run(world, output, names=["real"], list=str(path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"names": ["real", "wav2lip"]}, "wav2lip.*folders"),
+        ({"folders": {"ours": "x"}}, "name of its own"),
+        ({"retrieval_frames": 5}, "even"),
+        ({"folders": {"theirs": "no/such/folder"}}, "folder of mp4 files"),
+        ({"folders": {"theirs": "."}}, "named by clip key.*write_inputs"),
+    ],
+)
+def test_mistakes_are_named(world, tmp_path, monkeypatch, changes, match):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=match):
+        run(world, tmp_path / "results.jsonl", **changes)
+
+
+def test_folders_and_list_rules_are_given_on_the_command_line():
+    given = (
+        "evaluation.methods.folders={sadtalker: /videos}",
+        "+evaluation.list_rules.mine={num_speakers: 10, min_seconds: 4}",
+        *("evaluation.list=mine.txt", "evaluation.list_rule=mine"),
+    )
+    config = composed("evaluate", "protocol=methods", "evaluation=real", *given).evaluation
+    settings = EvaluationSettings.from_config(plain(config))
+    assert settings.methods.outside == {"sadtalker": "/videos"}
+    assert settings.list_rules["mine"].num_speakers == 10
+    with pytest.raises(InputError, match="list_rule of synth"):
+        EvaluationSettings.from_config(plain(config) | {"list_rule": "theirs"})
+
+
+def test_ours_needs_stage_two_and_others_do_not(world, tmp_path):
+    alone = SimpleNamespace(inputs=replace(world.inputs, stage2=None))
+    with pytest.raises(InputError, match="stage2=RUN"):
+        run(alone, tmp_path / "results.jsonl")
+    assert "methods/still/jitter" in run(alone, tmp_path / "results.jsonl", names=["real", "still"])
+    shutil.rmtree(tmp_path / "eval")

@@ -1,0 +1,1 @@
+"""Methods that are compared: ours, constructed ones, and folders of videos made elsewhere."""

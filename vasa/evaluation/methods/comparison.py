@@ -1,0 +1,221 @@
+"""The methods that a configuration names, and what is read off their videos."""
+
+import functools
+import hashlib
+import random
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import soundfile
+import torch
+from einops import rearrange
+from PIL import Image
+from torch import Tensor
+
+from vasa.data.schema import SAMPLE_RATE_HZ
+from vasa.data.shards import read_index
+from vasa.evaluation.clip_reader import ClipReader
+from vasa.evaluation.clips import EvaluationClip, load_clips
+from vasa.evaluation.frame_features import FrameFeatures, frame_features
+from vasa.evaluation.method_settings import FROM_TRAINING
+from vasa.evaluation.methods.folder import Folder
+from vasa.evaluation.methods.method import Method, clip_seed
+from vasa.evaluation.methods.motion_library import MotionLibrary, library_clip, motion_library
+from vasa.evaluation.methods.ours import Ours, Shuffled
+from vasa.evaluation.methods.random_motion import RandomMotion
+from vasa.evaluation.methods.real import Real
+from vasa.evaluation.methods.retrieval import Retrieval
+from vasa.evaluation.methods.ridge import Ridge
+from vasa.evaluation.methods.speech import SpeechWindows
+from vasa.evaluation.methods.still import Still
+from vasa.evaluation.methods.videos import MethodReadings, MethodVideos, Uncoded
+from vasa.evaluation.protocols.pairing import unrelated_places
+from vasa.evaluation.video_readings import VideoReader
+from vasa.evaluation.workbench import Workbench
+from vasa.inference.rendering import Renderer, RenderSettings
+from vasa.models.checkpoint import model_hash
+
+
+class Comparison:
+    """Methods of a workbench's configuration on its clips.
+
+    Args:
+        bench: networks, clips and settings.
+    """
+
+    def __init__(self, bench: Workbench) -> None:
+        self.bench = bench
+        self.settings = bench.settings.methods
+        self.folder = bench.shared_cache / "methods"
+        self.speech = SpeechWindows(
+            num_mels=self.settings.num_mels, context_frames=self.settings.context_frames
+        )
+
+    @cached_property
+    def clips(self) -> ClipReader:
+        """The held-out clips, decoded one at a time."""
+        return self.bench.clip_reader
+
+    def readings(self) -> list[MethodReadings]:
+        """What every method's videos show; real frames past the codec come last."""
+        methods = self.methods()
+        if "real" in self.settings.names:
+            methods.append(Uncoded())
+        reader = functools.cache(self._reader)
+        videos = MethodVideos(
+            folder=self.folder,
+            clips=self.clips,
+            reader=reader,
+            draw=self._draw,
+            crf=self.settings.crf,
+            facts=self._facts,
+            reader_facts={
+                "instrument": self.bench.describe_instrument(),
+                "perceptual": self.bench.describe_perceptual(),
+                "networks": {
+                    role: model["hash"]
+                    for role, model in self.bench.describe_models().items()
+                    if role in ("syncnet", "capp")
+                },
+                "frame_stride": self.bench.settings.frame_stride,
+                "capp": asdict(self.bench.settings.capp),
+            },
+        )
+        return videos.readings(methods, track=self.bench.track)
+
+    def methods(self) -> list[Method]:
+        """All that are compared, in the order of the settings."""
+        found: list[Method] = [self._own(name) for name in self.settings.names]
+        for name, path in self.settings.outside.items():
+            found.append(
+                Folder(
+                    name=name,
+                    path=Path(path),
+                    keys=self.clips.keys,
+                    tolerance_frames=self.settings.length_tolerance_frames,
+                )
+            )
+        return found
+
+    def _own(self, name: str) -> Method:
+        seed = self.bench.seed
+        if name == "real":
+            return Real()
+        if name == "still":
+            return Still()
+        if name in FROM_TRAINING:
+            library, facts = functools.cache(lambda: self.library), self._library_facts
+            if name == "random_motion":
+                return RandomMotion(library=library, seed=seed, facts=facts)
+            if name == "ridge":
+                return Ridge(library=library, speech=self.speech, facts=facts)
+            return Retrieval(
+                library=library,
+                speech=self.speech,
+                window_frames=self.settings.retrieval_frames,
+                facts=facts,
+            )
+        talking: dict[str, Any] = {
+            "talker": lambda: self.bench.talker,
+            "seed": seed,
+            "facts": {
+                "generation": asdict(self.bench.settings.generation),
+                "stage2": model_hash(self.bench.required("stage2")),
+            },
+        }
+        if name == "ours":
+            return Ours(num_samples=self.settings.num_samples, **talking)
+        places = {key: self._partner(index) for index, key in enumerate(self.clips.keys)}
+        return Shuffled(
+            sound_for=lambda key: self.clips.audio(places[key]),
+            partners={key: self.clips.keys[place] for key, place in places.items()},
+            **talking,
+        )
+
+    def _partner(self, index: int) -> int:
+        key = self.clips.keys[index]
+        others = unrelated_places(self.clips.sentence_ids, index, key=lambda: key)
+        return random.Random(clip_seed(self.bench.seed, key)).choice(others)
+
+    @cached_property
+    def library(self) -> MotionLibrary:
+        """Speech and motion of training clips."""
+        digest = hashlib.sha256(repr(sorted(self._library_facts.items())).encode())
+        encode = functools.partial(
+            library_clip,
+            autoencoder=self.bench.autoencoder,
+            speech=self.speech,
+            batch_size=self.bench.settings.batch_size,
+            folder=self.folder / f"library-{digest.hexdigest()[:12]}",
+        )
+        load = functools.partial(
+            load_clips,
+            self.bench.inputs.data,
+            max_seconds=self.bench.settings.max_seconds,
+            image_size_px=self.bench.autoencoder.image_size,
+        )
+        has_val = "val" in set(read_index(self.bench.inputs.data)["split"])
+        train = load(split="train", num_clips=self.settings.train_clips)
+        val = load(split="val", num_clips=self.settings.val_clips) if has_val else None
+        return motion_library(self.bench.track(train), val, encode=encode)
+
+    @property
+    def _library_facts(self) -> dict[str, Any]:
+        names = ("train_clips", "val_clips", "num_mels")
+        return {name: getattr(self.settings, name) for name in names} | self._facts
+
+    @cached_property
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "data": self.bench.data_hash(),
+            "stage1": model_hash(self.bench.inputs.stage1),
+            "max_seconds": self.bench.settings.max_seconds,
+            "start_blend_s": self.bench.settings.generation.start_blend_s,
+        }
+
+    @cached_property
+    def features(self) -> FrameFeatures:
+        """Who describes frames."""
+        bench = self.bench
+        return frame_features(bench.instrument, perceptual=bench.perceptual, device=bench.device)
+
+    def _reader(self) -> VideoReader:
+        bench = self.bench
+        return VideoReader(
+            instrument=bench.instrument,
+            features=self.features,
+            syncnet=bench.syncnet,
+            capp=None if bench.inputs.capp is None else bench.capp,
+            frame_stride=bench.settings.frame_stride,
+            batch_size=bench.settings.batch_size,
+        )
+
+    def _draw(self, clip: EvaluationClip, motion: Tensor) -> Tensor:
+        settings = self.bench.settings
+        renderer = Renderer(
+            self.bench.autoencoder.net,
+            clip.source(),
+            RenderSettings(
+                batch_size=settings.batch_size, start_blend_s=settings.generation.start_blend_s
+            ),
+        )
+        renderer.add(motion)
+        parts = []
+        while (frames := renderer.next()) is not None:
+            parts.append(frames)
+        return torch.cat(parts)
+
+    def write_inputs(self, folder: Path) -> None:
+        """Each clip's picture and sound by key, for programs whose videos come as a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for index, key in enumerate(self.clips.keys):
+            name = key.replace("/", "-")
+            if (folder / f"{name}.wav").is_file():
+                continue
+            clip = self.clips.clip(index)
+            picture = rearrange(clip.frames[clip.source_index()], "c h w -> h w c").numpy()
+            Image.fromarray(picture).save(folder / f"{name}.png")
+            soundfile.write(folder / f"{name}.wav", clip.audio.numpy(), SAMPLE_RATE_HZ)
+        (folder / "keys.txt").write_text("\n".join(self.clips.keys) + "\n")

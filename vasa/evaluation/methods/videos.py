@@ -1,0 +1,137 @@
+"""Videos of every method for every clip, through one codec, made and read once.
+
+All frames, the real ones included, are written as H.264 by the project's writer and read back
+before anybody scores them: compression alone moves scores. Videos and what was read off them are
+kept by what they depend on, so that a killed run goes on and another method added to a comparison
+costs that method alone.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from vasa.data.shards import safe_key
+from vasa.data.video import decode_mp4, write_video
+from vasa.evaluation.clip_reader import ClipReader
+from vasa.evaluation.clips import EvaluationClip
+from vasa.evaluation.methods.method import Frames, Method, Missing
+from vasa.evaluation.methods.real import Real
+from vasa.evaluation.video_readings import Heard, VideoReader, VideoReadings
+
+Draw = Callable[[EvaluationClip, Tensor], Tensor]
+"""A clip and motion `t m` to pictures of its source in that motion, uint8 `t c h w`."""
+
+
+class Uncoded(Real):
+    """The clip's frames as the set holds them, past the codec: shows what the codec does."""
+
+    name = "uncoded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodReadings:
+    """What one method's videos show.
+
+    Attributes:
+        name: of the method.
+        videos: readings of each sample, by clip key.
+        missing: why there is no video, by clip key.
+    """
+
+    name: str
+    videos: dict[str, list[VideoReadings]] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+class MethodVideos:
+    """Makes, keeps and reads videos.
+
+    Args:
+        folder: that keeps them.
+        clips: that are scored.
+        reader: everybody who scores, loaded when the first video is read.
+        draw: stage 1.
+        crf: of the codec.
+        facts: what all videos depend on: the set, the clips' length and size, stage 1.
+        reader_facts: what readings depend on besides: the scoring networks.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        clips: ClipReader,
+        reader: Callable[[], VideoReader],
+        draw: Draw,
+        crf: int,
+        facts: dict[str, Any],
+        reader_facts: dict[str, Any],
+    ) -> None:
+        self.folder = folder
+        self.clips = clips
+        self.reader = reader
+        self.draw = draw
+        self.crf = crf
+        self.facts = facts | {"crf": crf}
+        self.reader_facts = reader_facts
+        self._heard: tuple[int, Heard] | None = None
+
+    def readings(
+        self, methods: Sequence[Method], *, track: Callable[[Iterable], Iterable]
+    ) -> list[MethodReadings]:
+        """What the videos of all methods show, clip by clip, so that each is decoded once."""
+        found = [MethodReadings(name=method.name) for method in methods]
+        for index in track(range(len(self.clips))):
+            key = self.clips.keys[index]
+            for method, one in zip(methods, found, strict=True):
+                samples = [self._one(method, index, sample) for sample in range(method.num_samples)]
+                if reasons := [each.reason for each in samples if isinstance(each, Missing)]:
+                    one.missing[key] = reasons[0]
+                else:
+                    one.videos[key] = [each for each in samples if isinstance(each, VideoReadings)]
+        return found
+
+    def _one(self, method: Method, index: int, sample: int) -> VideoReadings | Missing:
+        name = f"{safe_key(self.clips.keys[index])}_{sample}"
+        home = self.folder / f"{method.name}-{_digest(self.facts | {'method': method.facts})}"
+        path = home / f"read-{_digest(self.reader_facts)}" / f"{name}.npz"
+        excuse = home / f"{name}.missing"
+        if path.is_file():
+            return VideoReadings.load(path)
+        if excuse.is_file():
+            return Missing(reason=excuse.read_text())
+        video = self._video(method, index, sample, home / f"{name}.mp4")
+        if isinstance(video, Missing):
+            home.mkdir(parents=True, exist_ok=True)
+            excuse.write_text(video.reason)
+            return video
+        if self._heard is None or self._heard[0] != index:
+            self._heard = (index, self.reader().hear(self.clips.clip(index)))
+        readings = self.reader().read(video, self._heard[1])
+        readings.save(path)
+        return readings
+
+    def _video(self, method: Method, index: int, sample: int, path: Path) -> Tensor | Missing:
+        if not path.is_file():
+            clip = self.clips.clip(index)
+            given = method(clip, sample=sample)
+            if isinstance(given, Missing):
+                return given
+            frames = given.frames if isinstance(given, Frames) else self.draw(clip, given.motion)
+            if isinstance(method, Uncoded):
+                return frames
+            pictures = rearrange(frames, "t c h w -> t h w c").numpy()
+            write_video(path, pictures, clip.audio.numpy(), crf=self.crf)
+        pictures = torch.from_numpy(decode_mp4(path.read_bytes()))
+        return rearrange(pictures, "t h w c -> t c h w").contiguous()
+
+
+def _digest(facts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]

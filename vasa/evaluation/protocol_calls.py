@@ -1,0 +1,198 @@
+"""Which protocol needs what of the workbench: their names, and the call of each."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from vasa.evaluation.methods.comparison import Comparison
+from vasa.evaluation.protocols.capp import capp
+from vasa.evaluation.protocols.control_floor import control_floor
+from vasa.evaluation.protocols.controls import controls
+from vasa.evaluation.protocols.cross_reenactment import cross_reenactment
+from vasa.evaluation.protocols.disentanglement import disentanglement
+from vasa.evaluation.protocols.diversity import diversity
+from vasa.evaluation.protocols.generated import generated
+from vasa.evaluation.protocols.instrument import instrument_calibration
+from vasa.evaluation.protocols.methods import methods
+from vasa.evaluation.protocols.probes import probes
+from vasa.evaluation.protocols.self_reenactment import self_reenactment
+from vasa.evaluation.protocols.swaps import swaps
+from vasa.evaluation.protocols.sync import sync
+from vasa.evaluation.results import ResultRow
+from vasa.evaluation.workbench import Workbench
+
+
+def _reenactment(protocol: Callable[..., list[ResultRow]], bench: Workbench, **more: Any):
+    return protocol(
+        autoencoder=bench.autoencoder,
+        instrument=bench.instrument,
+        clips=bench.clips,
+        frame_stride=bench.settings.frame_stride,
+        batch_size=bench.settings.batch_size,
+        bootstrap=bench.bootstrap,
+        track=bench.track,
+        **more,
+    )
+
+
+def _run_self(bench: Workbench) -> list[ResultRow]:
+    return _reenactment(
+        self_reenactment,
+        bench,
+        mouth_margin=bench.settings.mouth_margin,
+        perceptual=bench.perceptual,
+    )
+
+
+def _run_probes(bench: Workbench) -> list[ResultRow]:
+    train, val = bench.probe_clips
+    return probes(
+        autoencoder=bench.autoencoder,
+        random_autoencoder=bench.random_autoencoder,
+        train_clips=train,
+        val_clips=val,
+        test_clips=bench.clips,
+        frame_stride=bench.settings.probe_frame_stride,
+        codes=bench.settings.probe_codes,
+        mlp_steps=bench.settings.probe_mlp_steps,
+        seed=bench.seed,
+        batch_size=bench.settings.batch_size,
+        bootstrap=bench.bootstrap,
+        track=bench.track,
+    )
+
+
+def _run_instrument(bench: Workbench) -> list[ResultRow]:
+    return instrument_calibration(
+        instrument=bench.instrument,
+        clips=bench.clips,
+        frame_stride=bench.settings.frame_stride,
+        batch_size=bench.settings.batch_size,
+        bootstrap=bench.bootstrap,
+        track=bench.track,
+    )
+
+
+def _run_disentanglement(bench: Workbench) -> list[ResultRow]:
+    return disentanglement(
+        autoencoder=bench.autoencoder,
+        random_autoencoder=bench.random_autoencoder,
+        instrument=bench.instrument,
+        people=bench.counterfactuals,
+        batch_size=bench.settings.batch_size,
+        bootstrap=bench.bootstrap,
+        track=bench.track,
+    )
+
+
+def _run_generated(bench: Workbench) -> list[ResultRow]:
+    return generated(
+        instrument=bench.instrument,
+        clips=bench.clips,
+        videos=bench.videos,
+        events=bench.settings.events,
+        start_frames=bench.start_frames,
+        asked_distance=bench.asked_distance,
+        batch_size=bench.settings.batch_size,
+        bootstrap=bench.bootstrap,
+        track=bench.track,
+    )
+
+
+def _run_controls(bench: Workbench) -> list[ResultRow]:
+    reader = bench.emotion_reader
+    split = bench.clips[0].split
+    rows = controls(
+        sweeps=bench.sweeps,
+        asked=bench.asked,
+        emotion_note="" if reader is None else reader.note,
+        split=split,
+        bootstrap=bench.bootstrap,
+    )
+    return rows + control_floor(
+        instrument=bench.instrument,
+        reader=reader,
+        clips=bench.clips,
+        batch_size=bench.settings.batch_size,
+        bootstrap=bench.bootstrap,
+        track=bench.track,
+    )
+
+
+def _run_diversity(bench: Workbench) -> list[ResultRow]:
+    split = bench.clips[0].split
+    return diversity(samples=bench.samples, split=split, bootstrap=bench.bootstrap)
+
+
+def _run_sync(bench: Workbench) -> list[ResultRow]:
+    return sync(
+        syncnet=bench.syncnet,
+        clips=bench.clips,
+        videos=bench.videos if bench.inputs.stage2 is not None else None,
+        shift_frames=bench.settings.sync_shift_frames,
+        bootstrap=bench.bootstrap,
+        track=bench.track,
+    )
+
+
+def _run_capp(bench: Workbench) -> list[ResultRow]:
+    settings, is_generating = bench.settings.capp, bench.inputs.stage2 is not None
+    return capp(
+        scorer=bench.capp,
+        random_scorer=bench.capp.untrained(seed=bench.seed),
+        clips=bench.clips,
+        videos=bench.videos if is_generating else None,
+        instrument=bench.instrument if is_generating else None,
+        set_name=settings.set_name,
+        shift_frames=settings.shift_frames,
+        scales=settings.scales,
+        batch_size=bench.settings.batch_size,
+        bootstrap=bench.bootstrap,
+        track=bench.track,
+    )
+
+
+def _run_methods(bench: Workbench) -> list[ResultRow]:
+    comparison = Comparison(bench)
+    if bench.settings.methods.write_inputs:
+        comparison.write_inputs(bench.shared_cache.parent.parent / "inputs")
+    hashes = {role: model["hash"] for role, model in bench.describe_models().items()}
+    return methods(
+        readings=comparison.readings(),
+        split=bench.settings.split,
+        weights={role: f"own:{hashes[role][:8]}" for role in SCALES if role in hashes},
+        features_name=comparison.features.name,
+        motion_window_frames=bench.settings.methods.motion_window_frames,
+        bootstrap=bench.bootstrap,
+    )
+
+
+PROTOCOLS: dict[str, Callable[[Workbench], list[ResultRow]]] = {
+    "instrument": _run_instrument,
+    "self_reenactment": _run_self,
+    "cross_reenactment": partial(_reenactment, cross_reenactment),
+    "swaps": partial(_reenactment, swaps),
+    "disentanglement": _run_disentanglement,
+    "probes": _run_probes,
+    "generated": _run_generated,
+    "sync": _run_sync,
+    "capp": _run_capp,
+    "controls": _run_controls,
+    "diversity": _run_diversity,
+    "methods": _run_methods,
+}
+NEEDS = {
+    "generated": ("stage2",),
+    "sync": ("syncnet",),
+    "capp": ("capp",),
+    "controls": ("stage2",),
+    "diversity": ("stage2",),
+    "methods": ("syncnet",),
+}
+SCALES = ("syncnet", "capp")
+"""Roles whose weights are a scale of their own."""
+SCORERS = {"sync": "syncnet", "capp": "capp"}
+REMEASURED = (
+    *("instrument", "self_reenactment", "cross_reenactment", "swaps"),
+    *("disentanglement", "generated", "controls", "diversity", "methods"),
+)

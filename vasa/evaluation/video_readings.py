@@ -1,0 +1,157 @@
+"""What is read off one video, once: measurements, sync, head motion with sound, features.
+
+Shapes: t frames, f features, s shifts.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from vasa.data.schema import SAMPLES_PER_FRAME
+from vasa.evaluation.capp_windows import CappScorer
+from vasa.evaluation.clips import EvaluationClip
+from vasa.evaluation.frame_features import FrameFeatures
+from vasa.evaluation.measuring import Instrument, in_batches, measure
+from vasa.evaluation.metrics.capp import CappScore
+from vasa.evaluation.protocols.sync import SyncEmbedder
+from vasa.models.sync_score import sync_result
+from vasa.models.syncnet import WINDOW_FRAMES
+
+MIN_SYNC_FRAMES = WINDOW_FRAMES + 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoReadings:
+    """One video.
+
+    Attributes:
+        pose: yaw, pitch, roll (rad), tx, ty (half pictures), log scale, `t 6`.
+        mouth: opening and width, eye distances, `t 2`.
+        gaze: rad, `t 2`.
+        blink: `t`.
+        presence: logit of a face, `t`.
+        likeness: cosine of each frame's identity and the source picture's, `t`.
+        features: of every few frames, `n f`.
+        shift_distances: of SyncNet, `s`; empty where the video is too short.
+        capp: mean over windows, ``; NaN without CAPP or where the video is too short.
+        truth: the label of the mouth's opening, `t`.
+        valid: where that label can be trusted, `t`.
+    """
+
+    pose: Tensor
+    mouth: Tensor
+    gaze: Tensor
+    blink: Tensor
+    presence: Tensor
+    likeness: Tensor
+    features: Tensor
+    shift_distances: Tensor
+    capp: Tensor
+    truth: Tensor
+    valid: Tensor
+
+    def save(self, path: Path) -> None:
+        """Writes an npz, aside and then in place."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        with part.open("wb") as file:
+            np.savez(file, **{item.name: getattr(self, item.name).numpy() for item in fields(self)})
+        part.replace(path)
+
+    @staticmethod
+    def load(path: Path) -> "VideoReadings":
+        """What `save` wrote."""
+        with np.load(path) as arrays:
+            return VideoReadings(**{name: torch.from_numpy(arrays[name]) for name in arrays.files})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """What of a clip all its videos are compared with, embedded once.
+
+    Attributes:
+        clip: whose sound and labels these are.
+        sync: SyncNet's embeddings of the sound, `t e`.
+        capp: CAPP's, a window at every frame, `n e`; None without CAPP.
+        identity: of the source picture, `e`.
+    """
+
+    clip: EvaluationClip
+    sync: Tensor
+    capp: Tensor | None
+    identity: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoReader:
+    """Everybody who scores videos.
+
+    Attributes:
+        instrument: the measuring expert.
+        features: who describes frames.
+        syncnet: embeds lips and sound; never a loss of what it scores.
+        capp: scores head motion; None: left out.
+        frame_stride: frames between those whose features are kept.
+        batch_size: frames at once.
+    """
+
+    instrument: Instrument
+    features: FrameFeatures
+    syncnet: SyncEmbedder
+    capp: CappScorer | None
+    frame_stride: int
+    batch_size: int
+
+    def hear(self, clip: EvaluationClip) -> Heard:
+        """Embeds a clip's sound and source picture."""
+        sound = None
+        if self.capp is not None and len(clip.pose) >= self.capp.net.window:
+            sound = self.capp.sound(clip.audio)
+        return Heard(
+            clip=clip,
+            sync=self.syncnet.embed_audio(clip.audio[None])[0],
+            capp=sound,
+            identity=measure(self.instrument, clip.source()[None], batch_size=1).identity[0],
+        )
+
+    def read(self, video: Tensor, heard: Heard) -> VideoReadings:
+        """Reads a video, uint8 `t c h w`, that is to say what was heard."""
+        clip = heard.clip
+        length = min(len(video), len(clip.frames), len(clip.audio) // SAMPLES_PER_FRAME)
+        images = video[:length].float() / 255
+        seen = measure(self.instrument, images, batch_size=self.batch_size)
+        likeness = cosine_similarity(seen.identity.double(), heard.identity.double(), dim=-1)
+        features = in_batches(
+            self.features.of, images[:: self.frame_stride], batch_size=self.batch_size
+        )
+        distances = torch.zeros(0, dtype=torch.float64)
+        if length >= MIN_SYNC_FRAMES:
+            lips = self.syncnet.embed_video(images[None])[0]
+            common = min(len(lips), len(heard.sync))
+            distances = sync_result(lips[:common], heard.sync[:common]).shift_distances
+        return VideoReadings(
+            pose=seen.pose,
+            mouth=seen.mouth,
+            gaze=seen.gaze,
+            blink=seen.blink,
+            presence=seen.presence,
+            likeness=likeness,
+            features=features,
+            shift_distances=distances,
+            capp=self._capp(seen.pose, seen.presence > 0, heard.capp),
+            truth=clip.mouth[:length, 0],
+            valid=clip.valid[:length],
+        )
+
+    def _capp(self, pose: Tensor, valid: Tensor, sound: Tensor | None) -> Tensor:
+        score = CappScore()
+        if self.capp is not None and sound is not None:
+            starts = self.capp.starts(valid)
+            starts = starts[starts < len(sound)]
+            if len(starts):
+                score.update(self.capp.motion(pose, valid, starts=starts), sound[starts])
+        return score.compute() if score.statistics else torch.tensor(torch.nan)
