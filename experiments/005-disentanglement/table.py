@@ -33,6 +33,7 @@ BESIDE = (
     "probe/z_dyn/identity_mlp_accuracy",
     "probe/z_dyn/mouth_opening_r2",
     "probe/z_dyn/gaze_r2",
+    "disentanglement/encoder/emotion_z_dyn",
 )
 SETTINGS = {"ablation": "priced code", "free": "free code"}
 """Folders of RUN with ablations; the README's marks are named as they are."""
@@ -42,8 +43,12 @@ VARIANTS = {
     "no_cross_identity": "cross-identity off",
     "neither": "both off",
 }
+LEAKAGE = "disentanglement/leakage"
+CELL = f"{LEAKAGE}/"
 COLUMNS = {
     "disentanglement/leakage_mean": "leakage, all codes",
+    "disentanglement/leakage_moves_identity": "what moves identity",
+    "disentanglement/leakage_identity_moves": "what identity moves",
     "disentanglement/leakage_appearance_mean": "appearance swapped",
     "disentanglement/leakage_pose_mean": "pose swapped",
     "disentanglement/leakage_dynamics_mean": "dynamics swapped",
@@ -68,7 +73,30 @@ def rows_of(folder: Path, *, run: Path, kept: tuple[str, ...]) -> list[Row]:
     text = (folder / "disentanglement" / "results.jsonl").read_text()
     lines = text.replace(str(run), "RUN").splitlines()
     rows = [{**json.loads(line), "device": "cpu"} for line in lines]
-    return [row for row in rows if row["metric"].startswith(kept)]
+    return [row for row in [*rows, *identity_means(rows)] if row["metric"].startswith(kept)]
+
+
+def identity_means(rows: list[Row]) -> list[Row]:
+    """Identity's row and column of the leakage matrix, each as one number."""
+    cells = {}
+    for row in rows:
+        if row["metric"].startswith(CELL):
+            changed, measured = row["metric"].removeprefix(CELL).split("_")
+            cells[changed, measured] = row
+    stamp = {key: rows[0][key] for key in ("commit", "is_dirty", "date", "machine", "seed", "n")}
+    sets = {
+        "identity_moves": [r for (a, b), r in cells.items() if a == "identity" != b],
+        "moves_identity": [r for (a, b), r in cells.items() if b == "identity" != a],
+    }
+    return [
+        {
+            "metric": f"{LEAKAGE}_{name}",
+            "value": statistics.mean(r["value"] for r in found),
+            **stamp,
+        }
+        for name, found in sets.items()
+        if found
+    ]
 
 
 def ablated(run: Path, setting: str) -> list[Row]:
