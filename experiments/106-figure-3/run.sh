@@ -16,4 +16,4 @@ fi
 vasa evaluate evaluation="$evaluation" protocol=controls seed="${SEED:-0}" "${inputs[@]}" \
     output="$out/results.jsonl"
 vasa report results="$out/results.jsonl" output="$out/report.html"
-python "$here/table.py" "$out" "$here"
+python "$here/table.py" "$out" "$here" "$evaluation"

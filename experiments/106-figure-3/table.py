@@ -1,9 +1,9 @@
 """Results file, table and pictures of experiment 106.
 
-usage: python experiments/106-figure-3/table.py OUT EXPERIMENT
+usage: python experiments/106-figure-3/table.py OUT EXPERIMENT synth|real
 
 OUT is the folder of run.sh; EXPERIMENT holds the README and receives results.jsonl, the figure and
-the sheet of pictures.
+the sheet of pictures; of real people only numbers are kept, in results_real.jsonl.
 """
 
 import json
@@ -25,8 +25,8 @@ def number(value: float | None) -> str:
     return "—" if value is None else f"{value:.3f}"
 
 
-def table(rows: list[Row]) -> str:
-    """Every row but the single asked values, which are in the figure."""
+def table(rows: list[Row], pictures: list[str]) -> str:
+    """Every row but the single asked values, which are in the figure; the figure's files."""
     shown = [row for row in rows if not row["metric"].startswith("control/asked/")]
     if not shown:
         sys.exit("expected rows control/..., found none; run run.sh")
@@ -50,24 +50,26 @@ def table(rows: list[Row]) -> str:
             row["unit"],
         )
         lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", *(f"![{Path(name).stem}]({name})" for name in PICTURES.values())]
+    lines += ["", *(f"![{Path(name).stem}]({name})" for name in pictures)]
     return "\n".join(lines) + "\n"
 
 
-def main(out: Path, experiment: Path) -> None:
-    """Write results.jsonl, the table and the pictures."""
+def main(out: Path, experiment: Path, kind: str) -> None:
+    """Write the results, the table and the pictures."""
     file = out / "results.jsonl"
     if not file.is_file():
         sys.exit(f"expected results at {file}; run run.sh")
+    is_real = kind == "real"
     rows = [json.loads(line) for line in file.read_text().splitlines()]
-    text = table(rows)
-    shutil.copyfile(file, experiment / "results.jsonl")
-    for drawn, name in PICTURES.items():
-        shutil.copyfile(out / "eval" / "sheets" / drawn, experiment / name)
-    put_between(experiment / "README.md", "table", text)
+    text = table(rows, [] if is_real else [*PICTURES.values()])
+    put_between(experiment / "README.md", "real" if is_real else "table", text)
+    shutil.copyfile(file, experiment / ("results_real.jsonl" if is_real else "results.jsonl"))
+    if not is_real:
+        for drawn, name in PICTURES.items():
+            shutil.copyfile(out / "eval" / "sheets" / drawn, experiment / name)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 4 or sys.argv[3] not in ("synth", "real"):
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -147,14 +147,20 @@ def test_figure_3(tmp_path, monkeypatch):
     ]
     (tmp_path / "out" / "results.jsonl").write_text("\n".join(map(json.dumps, rows)))
     shutil.copy(FIGURE_3 / "README.md", tmp_path)
-    module.main(tmp_path / "out", tmp_path)
+    module.main(tmp_path / "out", tmp_path, "synth")
     text = (tmp_path / "README.md").read_text()
     assert "| `control/gaze_correlation` | 0.750 | 0.000 … 1.000 | 0.250 |" in text
     assert "— … 1.000" in text
     assert "control/asked" not in text
     assert all((tmp_path / name).is_file() and name in text for name in module.PICTURES.values())
+    for name in module.PICTURES.values():
+        (tmp_path / name).unlink()
+    module.main(tmp_path / "out", tmp_path, "real")
+    real = (tmp_path / "README.md").read_text().split("<!-- real -->")[1]
+    assert "| `control/gaze_correlation` | 0.750 | 0.000 … 1.000 | 0.250 |" in real
+    assert not [name for name in module.PICTURES.values() if (tmp_path / name).exists()]
     with pytest.raises(SystemExit, match="run run.sh"):
-        module.main(tmp_path / "nowhere", tmp_path)
+        module.main(tmp_path / "nowhere", tmp_path, "synth")
 
 
 @pytest.mark.parametrize("number", [1, 2])
