@@ -22,15 +22,22 @@ from vasa.evaluation.results import ResultRow
 from vasa.evaluation.workbench import Workbench
 
 
+def _shared(bench: Workbench) -> dict[str, Any]:
+    """What nearly every protocol takes."""
+    return {
+        "batch_size": bench.settings.batch_size,
+        "bootstrap": bench.bootstrap,
+        "track": bench.track,
+    }
+
+
 def _reenactment(protocol: Callable[..., list[ResultRow]], bench: Workbench, **more: Any):
     return protocol(
         autoencoder=bench.autoencoder,
         instrument=bench.instrument,
         clips=bench.clips,
         frame_stride=bench.settings.frame_stride,
-        batch_size=bench.settings.batch_size,
-        bootstrap=bench.bootstrap,
-        track=bench.track,
+        **_shared(bench),
         **more,
     )
 
@@ -56,9 +63,7 @@ def _run_probes(bench: Workbench) -> list[ResultRow]:
         codes=bench.settings.probe_codes,
         mlp_steps=bench.settings.probe_mlp_steps,
         seed=bench.seed,
-        batch_size=bench.settings.batch_size,
-        bootstrap=bench.bootstrap,
-        track=bench.track,
+        **_shared(bench),
     )
 
 
@@ -67,9 +72,7 @@ def _run_instrument(bench: Workbench) -> list[ResultRow]:
         instrument=bench.instrument,
         clips=bench.clips,
         frame_stride=bench.settings.frame_stride,
-        batch_size=bench.settings.batch_size,
-        bootstrap=bench.bootstrap,
-        track=bench.track,
+        **_shared(bench),
     )
 
 
@@ -79,9 +82,7 @@ def _run_disentanglement(bench: Workbench) -> list[ResultRow]:
         random_autoencoder=bench.random_autoencoder,
         instrument=bench.instrument,
         people=bench.counterfactuals,
-        batch_size=bench.settings.batch_size,
-        bootstrap=bench.bootstrap,
-        track=bench.track,
+        **_shared(bench),
     )
 
 
@@ -93,9 +94,7 @@ def _run_generated(bench: Workbench) -> list[ResultRow]:
         events=bench.settings.events,
         start_frames=bench.start_frames,
         asked_distance=bench.asked_distance,
-        batch_size=bench.settings.batch_size,
-        bootstrap=bench.bootstrap,
-        track=bench.track,
+        **_shared(bench),
     )
 
 
@@ -113,9 +112,7 @@ def _run_controls(bench: Workbench) -> list[ResultRow]:
         instrument=bench.instrument,
         reader=reader,
         clips=bench.clips,
-        batch_size=bench.settings.batch_size,
-        bootstrap=bench.bootstrap,
-        track=bench.track,
+        **_shared(bench),
     )
 
 
@@ -146,9 +143,7 @@ def _run_capp(bench: Workbench) -> list[ResultRow]:
         set_name=settings.set_name,
         shift_frames=settings.shift_frames,
         scales=settings.scales,
-        batch_size=bench.settings.batch_size,
-        bootstrap=bench.bootstrap,
-        track=bench.track,
+        **_shared(bench),
     )
 
 
