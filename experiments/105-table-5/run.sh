@@ -34,4 +34,4 @@ done <<'SETTINGS'
 SETTINGS
 
 printf '\n== table (%d s)\n' "$SECONDS"
-python "$here/table.py" "$out" "$here"
+python "$here/table.py" "$out" "$here" "$evaluation"

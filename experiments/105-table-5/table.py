@@ -1,9 +1,10 @@
 """Results file, README table and figure of experiment 105, beside the paper's table 5.
 
-usage: python experiments/105-table-5/table.py OUT EXPERIMENT
+usage: python experiments/105-table-5/table.py OUT EXPERIMENT synth|real
 
 OUT is the folder of run.sh; EXPERIMENT holds the README and receives results.jsonl (the rows of the
-table, with lambda_audio, lambda_gaze, steps and generation_seed) and the figure.
+table, with lambda_audio, lambda_gaze, steps and generation_seed) and the figure; of real clips,
+results_real.jsonl and a figure of its own.
 """
 
 import sys
@@ -20,7 +21,11 @@ from vasa.evaluation.results import ResultRow, read_rows, write_rows
 
 SETTINGS = tuple(PAPER_TABLES[5].rows)
 KEPT = {*COLUMNS, *REAL, "generated/sync_ratio"}
-FIGURE = "guidance.png"
+WRITTEN = {
+    "synth": ("table", "results.jsonl", "guidance.png"),
+    "real": ("real", "results_real.jsonl", "guidance_real.png"),
+}
+"""Of each kind of clips: the README's marks, the records and the figure."""
 
 
 def read_runs(out: Path) -> list[ResultRow]:
@@ -45,23 +50,24 @@ def read_runs(out: Path) -> list[ResultRow]:
     return rows
 
 
-def table(rows: Sequence[ResultRow]) -> str:
-    """The settings, our columns and the paper's, the trend, and the figure."""
+def table(rows: Sequence[ResultRow], figure: str) -> str:
+    """The settings, our columns and the paper's, the trend, and the figure's file."""
     lines = grids_markdown(guidance_grids(rows, PAPER_TABLES[5]))
-    return "\n".join(lines[1:]) + f"\n\n![Scores against guidance]({FIGURE})\n"
+    return "\n".join(lines[1:]) + f"\n\n![Scores against guidance]({figure})\n"
 
 
-def main(out: Path, experiment: Path) -> None:
-    """Write results.jsonl, the figure and the table."""
+def main(out: Path, experiment: Path, kind: str) -> None:
+    """Write the records, the figure and the table."""
+    mark, records, picture = WRITTEN[kind]
     rows = read_runs(out)
-    write_rows(experiment / "results.jsonl", rows)
+    write_rows(experiment / records, rows)
     figure = guidance_figure(rows)
     if figure is not None:
-        figure.savefig(experiment / FIGURE, dpi=100)
-    put_between(experiment / "README.md", "table", table(rows))
+        figure.savefig(experiment / picture, dpi=100)
+    put_between(experiment / "README.md", mark, table(rows, picture))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 4 or sys.argv[3] not in WRITTEN:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

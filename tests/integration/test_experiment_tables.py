@@ -75,9 +75,12 @@ def made_up(out: Path, module, *, gain: float) -> None:
 def test_table_5(tmp_path, monkeypatch, gain, said):
     module = load(TABLE_5, monkeypatch)
     made_up(tmp_path / "out", module, gain=gain)
-    shutil.copy(TABLE_5 / "README.md", tmp_path)
-    module.main(tmp_path / "out", tmp_path)
-    text = (tmp_path / "README.md").read_text()
+    (tmp_path / "README.md").write_text(
+        "<!-- table -->\n<!-- /table -->\n<!-- real -->\n<!-- /real -->\n"
+    )
+    module.main(tmp_path / "out", tmp_path, "synth")
+    text, real = (tmp_path / "README.md").read_text().split("<!-- real -->")
+    assert "|" not in real
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
     (setting,) = [line for line in lines if line[:3] == ["2.0", "1.0", "50"]]
     (header,) = [line for line in lines if line[:1] == ["lambda_A"] and len(line) > 10]
@@ -98,6 +101,11 @@ def test_table_5(tmp_path, monkeypatch, gain, said):
     records = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     assert len(records) == 7 * 3 * 7
     assert {record["lambda_audio"] for record in records} == {0.0, 0.5, 1.0, 2.0}
+    module.main(tmp_path / "out", tmp_path, "real")
+    real = (tmp_path / "README.md").read_text().split("<!-- real -->")[1]
+    assert text.split("guidance.png")[0].split("<!-- table -->")[1] in real
+    assert all((tmp_path / f"{name}_real{end}").is_file()
+               for name, end in (("results", ".jsonl"), ("guidance", ".png")))  # fmt: skip
 
 
 def test_table_5_needs_every_setting(tmp_path, monkeypatch):
