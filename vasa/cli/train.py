@@ -18,7 +18,29 @@ from vasa.cli.paths import conf_dir
 def main() -> None:
     """Train; with -m, the members of a sweep."""
     sys.argv[1:] = for_members(sys.argv[1:])
-    _main()  # Hydra gives it its configuration
+    try:
+        _main()  # Hydra gives it its configuration
+    except Exception as error:
+        if type(error).__name__ not in _LOST_MEMBER:
+            raise
+        print(f"vasa: {_lost_member(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+_LOST_MEMBER = ("UncompletedJobError", "FailedJobError", "TerminatedWorkerError")
+"""What submitit and joblib raise for a process that ended without an answer."""
+
+
+def _lost_member(error: Exception) -> str:
+    """What to say of a member that ended without a word: where a launcher's own frames are in the
+    traceback, none of them is of use.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = " ... ".join(lines if len(lines) < 3 else [lines[0], lines[-1]])
+    return (
+        f"a member of the sweep was lost ({type(error).__name__}: {text}); the same command again "
+        "continues it, `vasa report sweep=FOLDER` lists what is complete"
+    )
 
 
 def for_members(words: list[str]) -> list[str]:

@@ -1,7 +1,9 @@
 """The command line of a sweep, before Hydra sees it."""
 
+import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from vasa.cli import train
 from vasa.cli.train import for_members
 
 OWN = {
@@ -37,3 +39,30 @@ def test_other_command_lines_stay_as_they_are():
         ["experiment=a,b", "seed=[", "-m"],  # Hydra's to complain of
     ):
         assert for_members(words) == words
+
+
+class UncompletedJobError(RuntimeError):
+    """As submitit's."""
+
+
+def test_a_member_that_was_killed_is_told_in_a_line(monkeypatch, capsys):
+    def lose():
+        raise UncompletedJobError("Job 1_3 (task: 0) has not produced any output\n\nsrun: Killed\n")
+
+    monkeypatch.setattr(train, "_main", lose)
+    monkeypatch.setattr("sys.argv", ["vasa", "-m"])
+    with pytest.raises(SystemExit) as ended:
+        train.main()
+    assert ended.value.code == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "Job 1_3 (task: 0)" in told and "srun: Killed" in told
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch):
+    def fail():
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(train, "_main", fail)
+    monkeypatch.setattr("sys.argv", ["vasa", "-m"])
+    with pytest.raises(RuntimeError, match="a bug"):
+        train.main()
