@@ -16,7 +16,8 @@ from PIL import Image
 from data_prep.card_plots import GROUPS, histograms_png, split_names
 from data_prep.drawing import Tile, contact_sheet, draw_labels, frame_labels, plain
 from vasa.data.schema import FPS
-from vasa.data.shards import read_index, read_labels, read_members
+from vasa.data.shard_members import read_members
+from vasa.data.shards import read_index, read_labels
 from vasa.data.video import decode_mp4
 
 MAX_TILES = 24

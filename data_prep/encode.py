@@ -24,7 +24,8 @@ from vasa.data.motion_shards import (
     finish_motion_set,
 )
 from vasa.data.remote import ShardRoot
-from vasa.data.shards import read_index, read_labels, read_members
+from vasa.data.shard_members import read_members
+from vasa.data.shards import read_index, read_labels
 from vasa.data.video import decode_mp4
 from vasa.types import InputError
 

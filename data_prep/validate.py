@@ -15,7 +15,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from vasa.data.schema import FPS, SPLITS, FaceClip
-from vasa.data.shards import content_hash, parse_clip, read_index, read_members
+from vasa.data.shard_members import content_hash, read_members
+from vasa.data.shards import parse_clip, read_index
 
 MEMBERS = ("mp4", "flac", "npz", "json")
 MAX_CHANGED_BITS = 6

@@ -47,7 +47,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from vasa.data.shards import read_index, read_labels, read_members
+from vasa.data.shard_members import read_members
+from vasa.data.shards import read_index, read_labels
 from vasa.evaluation.metrics.clip_metric import bootstrap_interval
 from vasa.evaluation.report.marks import put_between
 from vasa.geometry.rotation import rotation_from_angles

@@ -3,7 +3,7 @@
 usage: PYTHONPATH=experiments python experiments/007-soak/soak.py RUN [STEPS [EXPERIMENT]]
 
 Makes its own data and expert in RUN, trains stage 1 tiny for STEPS (2000) with two loader workers,
-half of them of the encoders alone, and reads /proc every 20 steps: of the command and of its
+half of them of the encoders alone, and reads /proc every 5 steps: of the command and of its
 workers. Then the table, the plot and results.jsonl in EXPERIMENT (this folder if none is given).
 Killed, it begins its training anew: a soak is one process's life.
 """
@@ -26,17 +26,28 @@ from vasa.evaluation.report.marks import put_between
 from vasa.evaluation.results import ResultRow, measured_row, write_rows
 from vasa.training.run_folder import describe_environment
 
-RESAMPLES, BLOCK = 2000, 5
+FLOOR_STEPS = 100
+"""A look at a random moment of a step sees activations as well: of so many steps the least look
+counts, what is held between them."""
+RESAMPLES, BLOCK = 2000, 2
 FIRST, LAST = (0.05, 0.15), 0.1
 """Of all steps: whose speed is compared; of 2,000 steps 100 to 300 and 200."""
 SEED = 0
 PEOPLE = ("people.train=16", "people.val=2", "people.test=0", "seconds=2", "workers=1")
 
 
+def floors(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The least value of every `FLOOR_STEPS` steps and the step of it."""
+    parts = (steps // FLOOR_STEPS).astype(int)
+    groups = [np.flatnonzero(parts == part) for part in np.unique(parts)]
+    least = [group[values[group].argmin()] for group in groups]
+    return steps[least], values[least]
+
+
 def slope(steps: np.ndarray, values: np.ndarray, rng: np.random.Generator) -> tuple[float, ...]:
     """Value and 95% interval of a line's slope per 1,000 steps.
 
-    Looks after one another are alike, so whole blocks of residuals are drawn again.
+    Values after one another are alike, so whole blocks of residuals are drawn again.
     """
     line = np.polyfit(steps, values, 1)
     residuals = values - np.polyval(line, steps)
@@ -71,12 +82,16 @@ def measured(
     looks = [one for one in looks if one.num_workers == workers]
     settled = [one for one in looks if one.step > encoder_steps + 2 * EVERY] or looks[1:]
     steps = np.array([one.step for one in settled], float)
+    held = {
+        "mb": [one.main_own_mb + one.workers_mb for one in settled],
+        "command_mb": [one.main_own_mb for one in settled],
+        "workers_mb": [one.workers_mb for one in settled],
+        "files": [float(one.files + one.worker_files) for one in settled],
+    }
     rows = []
-    for name, values in (
-        ("mb", [one.main_own_mb + one.workers_mb for one in settled]),
-        ("files", [float(one.files + one.worker_files) for one in settled]),
-    ):
-        value, low, high = slope(steps, np.array(values), rng)
+    for name, values in held.items():
+        times, least = floors(steps, np.array(values))
+        value, low, high = slope(times, least, rng)
         rows.append(
             ResultRow(
                 metric=f"soak/{name}_per_1000_steps",
@@ -84,13 +99,13 @@ def measured(
                 control=None,
                 control_name="",
                 split="",
-                n=len(settled),
-                unit={"mb": "MB", "files": "open files"}[name],
+                n=len(times),
+                unit="open files" if name == "files" else "MB",
                 higher_is_better=False,
                 ci_low=low,
                 ci_high=high,
-                note=f"slope of a line through the looks after step {int(steps[0]) - 1}, command "
-                "and loader workers together; interval by drawing blocks of residuals again",
+                note=f"slope of a line through the least of every {FLOOR_STEPS} steps after step "
+                f"{int(steps[0]) - 1}; interval by drawing blocks of residuals again",
                 stamp=stamp,
             )
         )

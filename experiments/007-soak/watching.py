@@ -10,7 +10,7 @@ from pathlib import Path
 
 from killing import processes, start
 
-EVERY = 20
+EVERY = 5
 """Steps between looks."""
 
 

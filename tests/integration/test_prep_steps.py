@@ -16,7 +16,8 @@ from data_prep.synth.state import FaceState
 from vasa.cli import main
 from vasa.data.controls import head_distance, main_gaze, mean_emotion
 from vasa.data.schema import FPS, SAMPLES_PER_FRAME
-from vasa.data.shards import read_clip, read_index, read_labels, read_members
+from vasa.data.shard_members import read_members
+from vasa.data.shards import read_clip, read_index, read_labels
 
 FACE_PX, SMALL_PX, RIVAL_PX, WIDE_PX = 224, 150, 120, 560
 ONE, OTHER = 1, 6

@@ -117,6 +117,15 @@ def test_slope_of_memory_and_its_interval(load):
     assert soak.slope(steps, 3 * steps, rng) == pytest.approx((3000, 3000, 3000))
 
 
+def test_what_a_step_needs_for_a_moment_is_no_growth(load):
+    soak = load(SOAK, "soak")
+    steps = np.arange(1000, 2000, 5.0)
+    of_a_moment = np.random.default_rng(0).choice([0, 10, 40], size=len(steps))
+    times, least = soak.floors(steps, 500 + 0.002 * steps + of_a_moment)
+    assert len(times) == 10 and np.all(np.diff(times) > 0)
+    assert least == pytest.approx(500 + 0.002 * times)
+
+
 def test_looks_at_a_process_that_lives(load):
     watching = load(SOAK, "watching")
     one = watching.look(os.getpid(), "no mark", step=20, began=0.0)

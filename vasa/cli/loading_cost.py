@@ -23,7 +23,8 @@ from vasa.cli.loading_limits import BytesAlone, DecodeLimit, ffmpeg_frames
 from vasa.cli.loading_readers import FileReader, LitDataReader, ShardReader, StoreReader
 from vasa.cli.measurement import Measurement
 from vasa.data.schema import FPS
-from vasa.data.shards import read_index, read_members
+from vasa.data.shard_members import read_members
+from vasa.data.shards import read_index
 
 Reader = Callable[[int, int, int], np.ndarray]
 """(clip, first frame, number of frames) to pictures."""

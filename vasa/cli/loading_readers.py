@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vasa.data.clip_store import ClipStore
-from vasa.data.shards import read_members, recorded_hash
+from vasa.data.shard_members import checked_members
 from vasa.data.video import decode_mp4
 
 
@@ -46,7 +46,7 @@ class ShardReader:
     def __call__(self, clip: int, start: int, num_frames: int) -> np.ndarray:
         """The window."""
         row = self.rows[clip]
-        members = read_members(self.root, row, sha256=recorded_hash(row))
+        members = checked_members(self.root, row)
         wanted = list(range(start, start + num_frames))
         return decode_mp4(members["mp4"], wanted, backend=self.decoder)
 

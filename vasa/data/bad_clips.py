@@ -1,10 +1,10 @@
 """Clips that cannot be read: what is wrong, how many, and which clips take their places.
 
 What is found is kept in memory that loader workers share, so that each bad clip is counted once,
-and one whose bytes cannot be had is tried once. One that does not decode is tried each time: of a
-clip that is too large to keep only what is asked for is decoded, and that may be whole. So which
-clip takes a bad one's place depends on the set and on what is asked for, never on who found it
-when: a run over a damaged set is as repeatable as one over a whole set.
+and one whose bytes cannot be had is tried once. One that is damaged is tried each time: of a clip
+that is too large to keep only what is asked for is checked and decoded, and that may be whole. So
+which clip takes a bad one's place depends on the set and on what is asked for, never on who found
+it when: a run over a damaged set is as repeatable as one over a whole set.
 """
 
 import contextlib
@@ -41,6 +41,8 @@ class Fault(StrEnum):
 
 _CODES = {fault: code for code, fault in enumerate(Fault, start=1)}
 _OF_A_SHARD = (Fault.MISSING, Fault.UNREACHABLE)
+_IN_PART = (Fault.UNREADABLE, Fault.WRONG_HASH, Fault.UNDECODABLE)
+_NOT_LOST = (0, *(_CODES[fault] for fault in _IN_PART))
 
 
 class BadClipError(InputError):
@@ -94,8 +96,8 @@ class BadClips:
         return bool(self._faults[index])
 
     def is_lost(self, index: int) -> bool:
-        """Whether a clip's bytes cannot be had; one that does not decode may do so in part."""
-        return int(self._faults[index]) not in (0, _CODES[Fault.UNDECODABLE])
+        """Whether a clip's bytes cannot be had; one that is bad in part may be good in another."""
+        return int(self._faults[index]) not in _NOT_LOST
 
     def add(self, index: int, error: BadClipError) -> None:
         """Write down that a clip is bad; with it all of a shard that cannot be had.

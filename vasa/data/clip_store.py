@@ -7,7 +7,7 @@ that cannot be read is counted, and another takes its place.
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -20,7 +20,8 @@ from vasa.data.motion_shards import MOTION_HASH, MotionClip, parse_motion_clip
 from vasa.data.mp4_frames import Mp4Frames
 from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.schema import SAMPLES_PER_FRAME
-from vasa.data.shards import read_index, read_members, recorded_hash
+from vasa.data.shard_members import checked_members, recorded_hash
+from vasa.data.shards import read_index
 from vasa.data.stored_clip import FlacSamples, LazyPart, StoredClip
 from vasa.types import InputError
 
@@ -100,7 +101,7 @@ class Store(ABC, Generic[Clip]):
         if index in self._cache:
             return self._cache[index]
         row: Any = self._rows[index]
-        members = read_members(self.root, row, sha256=recorded_hash(row, self.hash_column))
+        members = checked_members(self.root, row, column=self.hash_column)
         with decoding(row.shard):
             return self._keep(index, self._decode(row, members))
 
@@ -112,7 +113,7 @@ class Store(ABC, Generic[Clip]):
         return clip
 
     @abstractmethod
-    def _decode(self, row: Any, members: dict[str, bytes]) -> Clip:
+    def _decode(self, row: Any, members: Mapping[str, bytes]) -> Clip:
         """The clip of a row; raises whatever a damaged member makes a decoder raise."""
 
     @abstractmethod
@@ -155,18 +156,22 @@ class ClipStore(Store[StoredClip]):
             for name in samples[0]
         }
 
-    def _decode(self, row: Any, members: dict[str, bytes]) -> StoredClip:
+    def _decode(self, row: Any, members: Mapping[str, bytes]) -> StoredClip:
         clip = StoredClip(
             key=row.key,
             speaker=self._speaker_number[row.speaker],
             where=row.shard,
             frames=LazyPart(Mp4Frames(members["mp4"]), where=row.shard),
-            audio=LazyPart(FlacSamples(members["flac"]), where=row.shard),
-            labels=members["npz"],
+            audio=LazyPart(
+                FlacSamples(
+                    lambda: members["flac"], num_samples=int(row.frames) * SAMPLES_PER_FRAME
+                ),
+                where=row.shard,
+            ),
+            labels=lambda: members["npz"],
         )
-        lengths = (len(clip.frames), len(clip.audio) / SAMPLES_PER_FRAME)
-        if lengths != (row.frames,) * 2:
-            raise ValueError(f"pictures, sound of {lengths} frames, not {row.frames}")
+        if len(clip.frames) != row.frames:
+            raise ValueError(f"{len(clip.frames)} pictures, not {row.frames}")
         if recorded_hash(row, self.hash_column) is None:
             return clip.whole()  # of bytes that nobody vouches for, only decoding tells
         if clip.num_bytes() <= self._budget:
@@ -185,7 +190,7 @@ class MotionStore(Store[MotionClip]):
 
     hash_column = MOTION_HASH
 
-    def _decode(self, row: Any, members: dict[str, bytes]) -> MotionClip:
+    def _decode(self, row: Any, members: Mapping[str, bytes]) -> MotionClip:
         return parse_motion_clip(members, row)
 
     def _num_bytes(self, clip: MotionClip) -> int:

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import tarfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ import pandas as pd
 
 from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.schema import FaceLabels
-from vasa.data.shards import content_hash, pack_arrays, read_index, read_members, safe_key
+from vasa.data.shard_members import content_hash, read_members
+from vasa.data.shards import pack_arrays, read_index, safe_key
 from vasa.types import InputError
 
 AUDIO_DTYPE = np.float16
@@ -149,7 +151,7 @@ def read_motion_clip(root: str | Path | ShardRoot, row: Any) -> MotionClip:
     return parse_motion_clip(read_members(root, row), row)
 
 
-def parse_motion_clip(members: dict[str, bytes], row: Any) -> MotionClip:
+def parse_motion_clip(members: Mapping[str, bytes], row: Any) -> MotionClip:
     """Decode a clip's members."""
     with np.load(io.BytesIO(members["npz"]), allow_pickle=False) as arrays:
         values = dict(arrays)

@@ -9,14 +9,15 @@ more than a short window does.
 import io
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-_TRACK_HEADERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
+_TABLE_HEADERS = (b"mdia", b"minf", b"stbl")
 _SAMPLE_ENTRY_BYTES = 78
 """Fixed part of a picture track's sample description, before the boxes in it."""
 
@@ -62,14 +63,16 @@ def _only(data: bytes, name: bytes, start: int, stop: int) -> tuple[int, int]:
 def _integers(data: bytes, place: tuple[int, int], columns: int, *, skip: int = 4) -> np.ndarray:
     """The rows of a table box; `skip` bytes stand before their count."""
     (count,) = struct.unpack_from(">I", data, place[0] + skip)
-    values = np.frombuffer(data[: place[1]], ">i4", count * columns, place[0] + skip + 4)
+    held = memoryview(data)[: place[1]]
+    values = np.frombuffer(held, ">i4", count * columns, place[0] + skip + 4)
     return values.reshape(count, columns).astype(np.int64)
 
 
 def _read_track(data: bytes) -> _Track:
     """The table of a file with one plain H.264 track; ValueError or struct.error for any other."""
-    place = (0, len(data))
-    for name in _TRACK_HEADERS:
+    track = _only(data, b"trak", *_only(data, b"moov", 0, len(data)))
+    place = track
+    for name in _TABLE_HEADERS:
         place = _only(data, name, *place)
     tables = {name: (start, stop) for name, start, stop in _boxes(data, *place)}
     if missing := {b"stsd", b"stts", b"stsc", b"stsz", b"stco", b"stss"} - set(tables):
@@ -89,7 +92,7 @@ def _read_track(data: bytes) -> _Track:
         times = times + np.repeat(delays[:, 1], delays[:, 0])
     if len(durations) != 1 or len(times) != count:
         raise ValueError("expected pictures of one length")
-    _check_edits(data, first=int(times.min()))
+    _check_edits(data, track, first=int(times.min()))
     return _Track(
         decoder_setup=data[slice(*inside[b"avcC"])],
         height=height,
@@ -113,9 +116,8 @@ def _starts(
     return chunks[chunk_of] + before - before[first[chunk_of]]
 
 
-def _check_edits(data: bytes, *, first: int) -> None:
+def _check_edits(data: bytes, track: tuple[int, int], *, first: int) -> None:
     """Refuse an edit list that leaves pictures out."""
-    track = _only(data, b"trak", *_only(data, b"moov", 0, len(data)))
     for name, start, stop in _boxes(data, *track):
         if name == b"edts":
             edits = _integers(data, _only(data, b"elst", start, stop), 3)
@@ -177,13 +179,10 @@ class Mp4Frames:
 
     def _decode(self, samples: list[int]) -> Iterator[tuple[int, np.ndarray]]:
         """Pictures by the number of their sample; from the keyframe before to the last wanted."""
-        keys, wanted = self._track.keys, set(samples)
-        decoder = _decoder_for(self._track.decoder_setup)
-        convert = VideoReformatter().reformat
-        key_of = keys[np.searchsorted(keys, samples, side="right") - 1]
-        for key in np.unique(key_of):
-            last = max(sample for sample, own in zip(samples, key_of, strict=True) if own == key)
-            for frame in self._decode_from(int(key), last, wanted, decoder):
+        wanted = set(samples)
+        decoder, convert = _decoder_for(self._track.decoder_setup)
+        for first, last in self._spans(samples):
+            for frame in self._decode_span(first, last, wanted, decoder):
                 if frame.is_corrupt:
                     # FFmpeg has filled gaps with what it decoded before, which need not be the same
                     # for whoever asks for other pictures.
@@ -192,14 +191,29 @@ class Mp4Frames:
                     assert frame.pts is not None
                     yield frame.pts, convert(frame, format="rgb24").to_ndarray()
 
-    def _decode_from(
-        self, key: int, last: int, wanted: set[int], decoder: av.VideoCodecContext
+    def _spans(self, samples: list[int]) -> list[tuple[int, int]]:
+        """First and last samples to decode; what goes on without a gap is one span."""
+        spans: list[tuple[int, int]] = []
+        keys = self._track.keys
+        for sample, place in zip(
+            samples, keys.searchsorted(samples, "right").tolist(), strict=True
+        ):
+            key = int(keys[place - 1])
+            if spans and key <= spans[-1][1] + 1:
+                spans[-1] = (spans[-1][0], sample)
+            else:
+                spans.append((key, sample))
+        return spans
+
+    def _decode_span(
+        self, first: int, last: int, wanted: set[int], decoder: av.VideoCodecContext
     ) -> list[av.VideoFrame]:
         frames: list[av.VideoFrame] = []
+        starts = self._track.starts[first : last + 1].tolist()
+        sizes = self._track.sizes[first : last + 1].tolist()
         try:
-            for sample in range(key, last + 1):
-                start = self._track.starts[sample]
-                packet = av.Packet(self._data[start : start + self._track.sizes[sample]])
+            for sample, start, size in zip(range(first, last + 1), starts, sizes, strict=True):
+                packet = av.Packet(self._data[start : start + size])
                 packet.pts = sample
                 # What no other picture is made from need not be decoded on the way.
                 decoder.skip_frame = "DEFAULT" if sample in wanted else "NONREF"
@@ -209,18 +223,24 @@ class Mp4Frames:
             decoder.flush_buffers()
 
 
+_Convert = Callable[..., av.VideoFrame]
 _DECODERS = threading.local()
+_ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
+"""Threads of a converter do not survive the fork of a loader worker; before 17 it has none."""
 _MOST_DECODERS = 8
 
 
-def _decoder_for(setup: bytes) -> av.VideoCodecContext:
-    """A decoder of this thread; clips of one set share their setup, and with it its memory."""
-    known: dict[bytes, av.VideoCodecContext] = _DECODERS.__dict__.setdefault("by_setup", {})
+def _decoder_for(setup: bytes) -> tuple[av.VideoCodecContext, _Convert]:
+    """A decoder of this thread and what turns its pictures into others; clips of one set share
+    their setup, and with it their memory.
+    """
+    known: dict[bytes, tuple[av.VideoCodecContext, _Convert]]
+    known = _DECODERS.__dict__.setdefault("by_setup", {})
     if setup not in known:
         if len(known) == _MOST_DECODERS:
             known.clear()
         decoder = av.VideoCodecContext.create("h264", "r")
         decoder.extradata = setup
         decoder.thread_type, decoder.thread_count = "NONE", 1
-        known[setup] = decoder
+        known[setup] = decoder, partial(VideoReformatter().reformat, **_ONE_THREAD)
     return known[setup]

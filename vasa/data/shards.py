@@ -14,6 +14,7 @@ import re
 import tarfile
 import zipfile
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,9 +24,9 @@ import numpy as np
 import pandas as pd
 
 from vasa.data.audio import decode_flac, encode_flac
-from vasa.data.bad_clips import BadClipError, Fault
 from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.schema import FPS, FaceClip, FaceLabels
+from vasa.data.shard_members import hash_columns, read_members
 from vasa.data.video import decode_mp4, encode_mp4
 from vasa.types import InputError
 
@@ -38,15 +39,6 @@ def safe_key(key: str) -> str:
     """
     plain = re.sub(r"[^A-Za-z0-9_-]", "_", key.replace("/", "-"))[:80]
     return f"{plain}-{hashlib.sha256(key.encode(errors='surrogateescape')).hexdigest()[:8]}"
-
-
-def content_hash(members: dict[str, bytes]) -> str:
-    """SHA-256 of a clip's members, in the order of their suffixes."""
-    digest = hashlib.sha256()
-    for suffix in sorted(members):
-        digest.update(f"{suffix} {len(members[suffix])}\n".encode())
-        digest.update(members[suffix])
-    return digest.hexdigest()
 
 
 def pack_arrays(arrays: dict[str, np.ndarray]) -> bytes:
@@ -75,8 +67,8 @@ class EncodedClip:
 
     Attributes:
         members: bytes by suffix: mp4, flac, npz, json.
-        row: key, split, speaker, source, licence, frames, height, sentence_id, sha256, and a
-            column for each of the clip's measures.
+        row: key, split, speaker, source, licence, frames, height, sentence_id, the hashes of
+            `hash_columns`, and a column for each of the clip's measures.
     """
 
     members: dict[str, bytes]
@@ -116,7 +108,7 @@ def encode_clip(clip: FaceClip, *, prep_version: str, crf: int = 12) -> EncodedC
         "frames": len(clip.frames),
         "height": clip.frames.shape[1],
         "sentence_id": int(clip.extra.get("sentence_id", -1)),
-        "sha256": content_hash(members),
+        **hash_columns(members),
         **clip.extra.get("measures", {}),
     }
     return EncodedClip(members=members, row=row)
@@ -287,60 +279,6 @@ def _index_bytes(root: ShardRoot) -> bytes:
         ) from None
 
 
-def read_members(
-    root: str | Path | ShardRoot, row: Any, *, sha256: str | None = None
-) -> dict[str, bytes]:
-    """The raw members of the clip of an index row, by suffix.
-
-    Args:
-        root: of the set.
-        row: of its index.
-        sha256: `content_hash` that they must have; None: whatever they have.
-
-    Raises:
-        BadClipError: they cannot be had, or are not what they should be.
-        InputError: the index names a file outside of the set.
-    """
-    root = open_shards(root)
-    _check_inside(root, row.shard)
-    place = {"offset": int(row.offset), "size": int(row.size), "recorded": sha256 or ""}
-    try:
-        return _members(root.read_range(row.shard, **place), where=row.shard, sha256=sha256)
-    except BadClipError:
-        if not root.forget(row.shard, **place):
-            raise
-    return _members(root.read_range(row.shard, **place), where=row.shard, sha256=sha256)
-
-
-def _members(data: bytes, *, where: str, sha256: str | None) -> dict[str, bytes]:
-    members: dict[str, bytes] = {}
-    try:
-        with tarfile.open(fileobj=io.BytesIO(data + b"\0" * 1024), mode="r:") as archive:
-            for member in archive:
-                content = archive.extractfile(member)
-                if content is not None:
-                    members[member.name.rsplit(".", 1)[1]] = content.read()
-    except (tarfile.TarError, OSError, EOFError, ValueError, IndexError) as error:
-        raise BadClipError(Fault.UNREADABLE, f"{where} holds no tar there: {error}") from error
-    if sha256 is not None and content_hash(members) != sha256:
-        raise BadClipError(Fault.WRONG_HASH, f"{where} holds other bytes than the index recorded")
-    return members
-
-
-def recorded_hash(row: Any, column: str = "sha256") -> str | None:
-    """The hash in an index row; None where the set was written without."""
-    value = getattr(row, column, None)
-    return value if isinstance(value, str) else None
-
-
-def _check_inside(root: ShardRoot, name: str) -> None:
-    """An index from a stranger may name any file."""
-    if os.path.isabs(name) or ".." in Path(name).parts:
-        raise InputError(
-            f"expected shards inside of {root}, its index names {name!r}; do not use this set"
-        )
-
-
 def read_labels(data: bytes) -> FaceLabels:
     """Labels of a shard's `npz` member."""
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
@@ -352,7 +290,7 @@ def read_clip(root: str | Path | ShardRoot, row: Any) -> FaceClip:
     return parse_clip(read_members(root, row))
 
 
-def parse_clip(members: dict[str, bytes]) -> FaceClip:
+def parse_clip(members: Mapping[str, bytes]) -> FaceClip:
     """Decode a clip's members.
 
     Raises:

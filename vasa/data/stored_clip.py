@@ -1,6 +1,7 @@
 """One clip of a face-shard set, whole or decoded as it is asked for."""
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,20 +17,29 @@ class FlacSamples:
     """The samples of a `flac` member, decoded as they are asked for: `samples[640:1280]`.
 
     Args:
-        data: the member.
+        member: gives its bytes, when they are needed.
+        num_samples: that it must hold.
 
     Attributes:
         shape: `n`.
     """
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.shape = (soundfile.info(io.BytesIO(data)).frames,)
+    def __init__(self, member: Callable[[], bytes], *, num_samples: int) -> None:
+        self._member = member
+        self.shape = (num_samples,)
 
     def __getitem__(self, wanted: slice) -> np.ndarray:
-        """Mono float32."""
-        start, stop, _ = wanted.indices(self.shape[0])
-        return decode_flac(self._data, start=start, stop=stop)[:: wanted.step]
+        """Mono float32.
+
+        Raises:
+            ValueError: the member holds another number of samples.
+        """
+        data = self._member()
+        found = soundfile.info(io.BytesIO(data)).frames
+        if found != self.shape[0]:
+            raise ValueError(f"sound of {found} samples, not {self.shape[0]}")
+        start, stop, _ = wanted.indices(found)
+        return decode_flac(data, start=start, stop=stop)[:: wanted.step]
 
 
 class LazyPart:
@@ -74,7 +84,7 @@ class StoredClip:
         where: its shard, for messages.
         frames: uint8 `t h w 3`.
         audio: float32 `n`.
-        labels: or the member that holds them.
+        labels: or what gives the member that holds them.
     """
 
     def __init__(
@@ -85,7 +95,7 @@ class StoredClip:
         where: str,
         frames: np.ndarray | LazyPart,
         audio: np.ndarray | LazyPart,
-        labels: FaceLabels | bytes,
+        labels: FaceLabels | Callable[[], bytes],
     ) -> None:
         self.key = key
         self.speaker = speaker
@@ -97,9 +107,9 @@ class StoredClip:
     @property
     def labels(self) -> FaceLabels:
         """Labels of every frame."""
-        if isinstance(self._labels, bytes):
+        if not isinstance(self._labels, FaceLabels):
             with decoding(self.where):
-                labels = _read_labels(self._labels)
+                labels = _read_labels(self._labels())
                 if len(labels.pose) != len(self.frames):
                     raise ValueError(f"labels of {len(labels.pose)} frames, not {len(self.frames)}")
             self._labels = labels

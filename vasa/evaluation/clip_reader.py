@@ -10,7 +10,8 @@ from torch import Tensor
 from vasa.data.audio import decode_flac
 from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.schema import FPS, SAMPLES_PER_FRAME
-from vasa.data.shards import parse_clip, read_labels, read_members
+from vasa.data.shard_members import read_members
+from vasa.data.shards import parse_clip, read_labels
 from vasa.evaluation.clips import EvaluationClip, to_evaluation_clip
 from vasa.types import InputError
 

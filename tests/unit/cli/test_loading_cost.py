@@ -20,7 +20,8 @@ from vasa.cli.loading_cost import (
 from vasa.cli.loading_limits import DecodeLimit
 from vasa.cli.loading_readers import FileReader, ShardReader, StoreReader
 from vasa.cli.measurement import Measurement
-from vasa.data.shards import read_index, read_members
+from vasa.data.shard_members import read_members
+from vasa.data.shards import read_index
 
 WORK = LoadingWork(window_frames=4, seconds=0.0, workers=[1], cache_gb=0.1, seed=0)
 

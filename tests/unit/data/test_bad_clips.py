@@ -35,7 +35,8 @@ def overwrite(root: Path, row, *, at: int, data: bytes) -> None:
 def without_hashes(root: Path) -> None:
     """As sets are that were written before there were any."""
     table = pd.read_parquet(root / "index.parquet")
-    table.drop(columns="sha256").to_parquet(root / "index.parquet", index=False)
+    hashes = [name for name in table if name.startswith("sha256")]
+    table.drop(columns=hashes).to_parquet(root / "index.parquet", index=False)
 
 
 def in_the_pictures(root: Path, row) -> None:

@@ -13,13 +13,13 @@ import webdataset
 
 from vasa.data.order import StepSampler, step_generator
 from vasa.data.schema import FaceClip, FaceLabels
+from vasa.data.shard_members import read_members
 from vasa.data.shards import (
     FaceShardWriter,
     encode_clip,
     read_clip,
     read_index,
     read_labels,
-    read_members,
     safe_key,
 )
 from vasa.data.video import decode_mp4, encode_mp4
