@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vasa.evaluation import sheets
+from vasa.evaluation.methods.comparison import Comparison
 from vasa.evaluation.report.controls import controls_figure
 from vasa.evaluation.report.diversity import diversity_figure
 from vasa.evaluation.report.leakage import leakage_figure
@@ -70,6 +71,10 @@ def draw(bench: Workbench, folder: Path, rows: Sequence[ResultRow]) -> None:
             clips=bench.clips,
             videos=videos,
             num_videos=bench.settings.num_videos,
+        )
+    if "methods" in bench.settings.protocols:
+        Comparison(bench).write_side_by_side(
+            folder / "videos", num_videos=bench.settings.num_videos
         )
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()

@@ -152,7 +152,7 @@ def _run_methods(bench: Workbench) -> list[ResultRow]:
     if bench.settings.methods.write_inputs:
         comparison.write_inputs(bench.shared_cache.parent.parent / "inputs")
     hashes = {role: model["hash"] for role, model in bench.describe_models().items()}
-    return methods(
+    rows = methods(
         readings=comparison.readings(),
         split=bench.settings.split,
         weights={role: f"own:{hashes[role][:8]}" for role in SCALES if role in hashes},
@@ -160,6 +160,7 @@ def _run_methods(bench: Workbench) -> list[ResultRow]:
         motion_window_frames=bench.settings.methods.motion_window_frames,
         bootstrap=bench.bootstrap,
     )
+    return rows + comparison.throughput_rows()
 
 
 PROTOCOLS: dict[str, Callable[[Workbench], list[ResultRow]]] = {

@@ -29,11 +29,10 @@ from vasa.evaluation.metrics.correlation import pearson
 from vasa.evaluation.protocols.leakage import CODES, encode_person, swapped
 from vasa.evaluation.protocols.pairing import other_person
 from vasa.evaluation.protocols.reenactment import Autoencoder
-from vasa.evaluation.tiles import grid, save_png, side_by_side
+from vasa.evaluation.tiles import VIDEO_TILE_PX, grid, save_png, side_by_side
 from vasa.evaluation.warp_pictures import warp_grid
 from vasa.models.face_autoencoder import FaceAutoencoder
 
-VIDEO_TILE_PX = 192
 STRIP_FRAMES = 8
 CONTROL_SOURCES = 2
 

@@ -15,6 +15,7 @@ LARGEST_TILE_PX = 256
 GAP_PX = 4
 FONT_PX = 12
 HEADER_PX = 22
+VIDEO_TILE_PX = 192
 PAPER = (255, 255, 255)
 INK = (40, 44, 52)
 
@@ -90,9 +91,18 @@ def save_png(path: Path, picture: Image.Image) -> None:
     part.replace(path)
 
 
-def side_by_side(panels: Sequence[np.ndarray], *, tile_px: int) -> np.ndarray:
-    """Videos uint8 `t h w 3` beside each other, enlarged to `tile_px`, cut to the shortest."""
+def side_by_side(
+    panels: Sequence[np.ndarray], *, tile_px: int, header: Sequence[str] = ()
+) -> np.ndarray:
+    """Videos uint8 `t h w 3` beside each other, enlarged to `tile_px`, cut to the shortest.
+
+    Args:
+        panels: the videos.
+        tile_px: side of each, even.
+        header: a word above each; none leaves no room for words.
+    """
     length = min(len(panel) for panel in panels)
+    above = [np.asarray(_header(header, tile_px=tile_px))] if header else []
     frames = []
     for index in range(length):
         tiles = [
@@ -101,5 +111,14 @@ def side_by_side(panels: Sequence[np.ndarray], *, tile_px: int) -> np.ndarray:
             )
             for panel in panels
         ]
-        frames.append(np.concatenate(tiles, axis=1))
+        frames.append(np.concatenate([*above, np.concatenate(tiles, axis=1)], axis=0))
     return np.stack(frames)
+
+
+def _header(words: Sequence[str], *, tile_px: int) -> Image.Image:
+    band = Image.new("RGB", (len(words) * tile_px, HEADER_PX), PAPER)
+    draw = ImageDraw.Draw(band)
+    for column, word in enumerate(words):
+        middle = ((column + 0.5) * tile_px, HEADER_PX / 2 + 1)
+        draw.text(middle, word, fill=INK, font=label_font(), anchor="mm")
+    return band

@@ -3,7 +3,7 @@
 Shapes: t frames, f features, s shifts.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,9 @@ from vasa.evaluation.clips import EvaluationClip
 from vasa.evaluation.frame_features import FrameFeatures
 from vasa.evaluation.measuring import Instrument, in_batches, measure
 from vasa.evaluation.metrics.capp import CappScore
+from vasa.evaluation.metrics.landmarks import lip_points
 from vasa.evaluation.protocols.sync import SyncEmbedder
+from vasa.evaluation.stopwatch import Stopwatch
 from vasa.models.sync_score import sync_result
 from vasa.models.syncnet import WINDOW_FRAMES
 
@@ -31,6 +33,7 @@ class VideoReadings:
     Attributes:
         pose: yaw, pitch, roll (rad), tx, ty (half pictures), log scale, `t 6`.
         mouth: opening and width, eye distances, `t 2`.
+        lips: points seen from the eyes, eye distances, `t 20 2`; empty where the expert finds none.
         gaze: rad, `t 2`.
         blink: `t`.
         presence: logit of a face, `t`.
@@ -44,6 +47,7 @@ class VideoReadings:
 
     pose: Tensor
     mouth: Tensor
+    lips: Tensor
     gaze: Tensor
     blink: Tensor
     presence: Tensor
@@ -97,6 +101,7 @@ class VideoReader:
         capp: scores head motion; None: left out.
         frame_stride: frames between those whose features are kept.
         batch_size: frames at once.
+        stopwatch: of each part.
     """
 
     instrument: Instrument
@@ -105,6 +110,7 @@ class VideoReader:
     capp: CappScorer | None
     frame_stride: int
     batch_size: int
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     def hear(self, clip: EvaluationClip) -> Heard:
         """Embeds a clip's sound and source picture."""
@@ -123,19 +129,19 @@ class VideoReader:
         clip = heard.clip
         length = min(len(video), len(clip.frames), len(clip.audio) // SAMPLES_PER_FRAME)
         images = video[:length].float() / 255
-        seen = measure(self.instrument, images, batch_size=self.batch_size)
+        with self.stopwatch.part("measuring faces"):
+            seen = measure(self.instrument, images, batch_size=self.batch_size)
         likeness = cosine_similarity(seen.identity.double(), heard.identity.double(), dim=-1)
-        features = in_batches(
-            self.features.of, images[:: self.frame_stride], batch_size=self.batch_size
-        )
-        distances = torch.zeros(0, dtype=torch.float64)
-        if length >= MIN_SYNC_FRAMES:
-            lips = self.syncnet.embed_video(images[None])[0]
-            common = min(len(lips), len(heard.sync))
-            distances = sync_result(lips[:common], heard.sync[:common]).shift_distances
+        with self.stopwatch.part("features of frames"):
+            features = in_batches(
+                self.features.of, images[:: self.frame_stride], batch_size=self.batch_size
+            )
+        with self.stopwatch.part("scoring sync"):
+            distances = self._sync(images, heard.sync)
         return VideoReadings(
             pose=seen.pose,
             mouth=seen.mouth,
+            lips=torch.zeros(0, 20, 2) if seen.landmarks is None else lip_points(seen.landmarks),
             gaze=seen.gaze,
             blink=seen.blink,
             presence=seen.presence,
@@ -147,11 +153,19 @@ class VideoReader:
             valid=clip.valid[:length],
         )
 
+    def _sync(self, images: Tensor, heard: Tensor) -> Tensor:
+        if len(images) < MIN_SYNC_FRAMES:
+            return torch.zeros(0, dtype=torch.float64)
+        lips = self.syncnet.embed_video(images[None])[0]
+        common = min(len(lips), len(heard))
+        return sync_result(lips[:common], heard[:common]).shift_distances
+
     def _capp(self, pose: Tensor, valid: Tensor, sound: Tensor | None) -> Tensor:
         score = CappScore()
         if self.capp is not None and sound is not None:
-            starts = self.capp.starts(valid)
-            starts = starts[starts < len(sound)]
-            if len(starts):
-                score.update(self.capp.motion(pose, valid, starts=starts), sound[starts])
+            with self.stopwatch.part("scoring head motion"):
+                starts = self.capp.starts(valid)
+                starts = starts[starts < len(sound)]
+                if len(starts):
+                    score.update(self.capp.motion(pose, valid, starts=starts), sound[starts])
         return score.compute() if score.statistics else torch.tensor(torch.nan)

@@ -35,6 +35,7 @@ def readings(seed: int, *, follows: float, sync: float, trembles: float = 0.0) -
     return VideoReadings(
         pose=turns + trembles * noise,
         mouth=torch.stack((follows * truth + (1 - follows) * other, truth), dim=1),
+        lips=(follows * truth + (1 - follows) * other)[:, None, None].expand(-1, 20, 2) / 10,
         gaze=noise[:, :2],
         blink=noise[:, 2],
         presence=torch.ones(NUM_FRAMES),
@@ -108,6 +109,31 @@ def test_a_score_by_which_videos_pass_real_ones_is_called_unfit():
     failed = rows["ranking/sync_confidence"]
     assert failed.value == 0 and "real does not lead ours (-0.100" in failed.note
     assert rows["ranking/mouth_correlation"].value == 1
+
+
+def test_lips_are_compared_with_the_real_videos():
+    found = compared({"real": (1.0, 0.5)})
+    aside = {
+        key: [replace(videos[0], lips=videos[0].lips + torch.tensor([0.03, 0.04]))]
+        for key, videos in found[0].videos.items()
+    }
+    rows = rows_of([*found, MethodReadings(name="aside", videos=aside)])
+    assert rows["methods/aside/lip_distance"].value == pytest.approx(5.0, rel=1e-5)
+    assert rows["methods/aside/lip_velocity_error"].value == pytest.approx(0, abs=1e-4)
+    assert "methods/real/lip_distance" not in rows, "it is what others are compared with"
+
+    rows = rows_of(compared())
+    errors = [
+        rows[f"methods/{name}/lip_velocity_error"].value for name in QUALITY if name != "real"
+    ]
+    assert errors[0] == min(errors) and errors[-1] > 3 * errors[0]
+    blind = [replace(one, videos=without_lips(one.videos)) for one in compared()]
+    assert not any("lip_" in name for name in rows_of(blind))
+
+
+def without_lips(videos):
+    none = torch.zeros(0, 20, 2)
+    return {key: [replace(one, lips=none) for one in group] for key, group in videos.items()}
 
 
 def test_trembling_shows_as_jitter_and_in_the_distance_of_motion():

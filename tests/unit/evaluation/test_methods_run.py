@@ -19,6 +19,7 @@ from vasa.data.video import decode_mp4, write_video
 from vasa.evaluation import runner
 from vasa.evaluation.networks import Networks
 from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
+from vasa.evaluation.tiles import VIDEO_TILE_PX
 from vasa.evaluation.video_readings import VideoReader
 from vasa.models.checkpoint import model_hash, save_model
 from vasa.training.config import build
@@ -95,6 +96,15 @@ def test_all_methods_from_set_to_rows_and_nothing_is_made_twice(world, tmp_path,
     assert "ranking/sync_confidence" in rows and "reencoding/sync_confidence_change" in rows
     assert rows["methods/ours/sync_confidence"].stamp["experts"][0]["name"] == "FaceExpert"
     assert "methods/ours/capp" not in rows
+    assert rows["methods/still/lip_velocity_error"].value > 0
+    assert "methods/real/lip_distance" not in rows, "it is what others are compared with"
+
+    speed = rows["throughput/videos_per_minute"]
+    assert speed.n == 3 * (len(names) + 1) and "generating" in speed.note
+    parts = [row.value for name, row in rows.items() if name.endswith("_s")]
+    assert sum(parts) == pytest.approx(60 / speed.value)
+    beside = decode_mp4((tmp_path / "eval" / "videos" / "methods_0.mp4").read_bytes())
+    assert beside.shape[0] == LENGTH and beside.shape[2] == len(names) * VIDEO_TILE_PX
 
     cache = tmp_path / "eval" / "parts" / "shared" / "methods"
     videos = sorted(cache.rglob("*.mp4"))
@@ -118,7 +128,7 @@ def test_all_methods_from_set_to_rows_and_nothing_is_made_twice(world, tmp_path,
         VideoReader, "read", lambda self, *args: reads.append(1) or read(self, *args)
     )
     more = run(world, output, write_inputs=True, folders={"theirs": str(theirs)})
-    assert len(reads) == 1
+    assert len(reads) == 1 and more["throughput/videos_per_minute"].n == 1
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     row = more["methods/theirs/sync_confidence"]
     assert row.n == 1 and "2 of 3 clips not scored" in row.note

@@ -14,8 +14,9 @@ from einops import rearrange
 from PIL import Image
 from torch import Tensor
 
-from vasa.data.schema import SAMPLE_RATE_HZ
+from vasa.data.schema import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 from vasa.data.shards import read_index
+from vasa.data.video import decode_mp4, write_video
 from vasa.evaluation.clip_reader import ClipReader
 from vasa.evaluation.clips import EvaluationClip, load_clips
 from vasa.evaluation.frame_features import FrameFeatures, frame_features
@@ -32,6 +33,9 @@ from vasa.evaluation.methods.speech import SpeechWindows
 from vasa.evaluation.methods.still import Still
 from vasa.evaluation.methods.videos import MethodReadings, MethodVideos, Uncoded
 from vasa.evaluation.protocols.pairing import unrelated_places
+from vasa.evaluation.results import ResultRow, measured_row
+from vasa.evaluation.stopwatch import Stopwatch
+from vasa.evaluation.tiles import VIDEO_TILE_PX, side_by_side
 from vasa.evaluation.video_readings import VideoReader
 from vasa.evaluation.workbench import Workbench
 from vasa.inference.rendering import Renderer, RenderSettings
@@ -52,6 +56,7 @@ class Comparison:
         self.speech = SpeechWindows(
             num_mels=self.settings.num_mels, context_frames=self.settings.context_frames
         )
+        self.stopwatch = Stopwatch()
 
     @cached_property
     def clips(self) -> ClipReader:
@@ -60,14 +65,18 @@ class Comparison:
 
     def readings(self) -> list[MethodReadings]:
         """What every method's videos show; real frames past the codec come last."""
-        methods = self.methods()
+        methods = self.methods
         if "real" in self.settings.names:
-            methods.append(Uncoded())
-        reader = functools.cache(self._reader)
-        videos = MethodVideos(
+            methods = [*methods, Uncoded()]
+        return self.videos.readings(methods, track=self.bench.track)
+
+    @cached_property
+    def videos(self) -> MethodVideos:
+        """Where videos and what was read off them are kept."""
+        return MethodVideos(
             folder=self.folder,
             clips=self.clips,
-            reader=reader,
+            reader=functools.cache(self._reader),
             draw=self._draw,
             crf=self.settings.crf,
             facts=self._facts,
@@ -82,9 +91,10 @@ class Comparison:
                 "frame_stride": self.bench.settings.frame_stride,
                 "capp": asdict(self.bench.settings.capp),
             },
+            stopwatch=self.stopwatch,
         )
-        return videos.readings(methods, track=self.bench.track)
 
+    @cached_property
     def methods(self) -> list[Method]:
         """All that are compared, in the order of the settings."""
         found: list[Method] = [self._own(name) for name in self.settings.names]
@@ -190,6 +200,7 @@ class Comparison:
             capp=None if bench.inputs.capp is None else bench.capp,
             frame_stride=bench.settings.frame_stride,
             batch_size=bench.settings.batch_size,
+            stopwatch=self.stopwatch,
         )
 
     def _draw(self, clip: EvaluationClip, motion: Tensor) -> Tensor:
@@ -206,6 +217,55 @@ class Comparison:
         while (frames := renderer.next()) is not None:
             parts.append(frames)
         return torch.cat(parts)
+
+    def throughput_rows(self) -> list[ResultRow]:
+        """Rows `throughput/...`: how fast videos were made and read in this start, and by what.
+
+        None where all were kept from before.
+        """
+        seconds, num = self.stopwatch.seconds, self.videos.num_read
+        if not num:
+            return []
+        total = sum(seconds.values())
+        threads = f"{torch.get_num_threads()} threads, by the clock"
+        shares = ", ".join(f"{name} {one / total:.0%}" for name, one in seconds.most_common())
+        rate = measured_row(
+            metric="throughput/videos_per_minute",
+            value=60 * num / total,
+            unit="videos/min",
+            n=num,
+            stamp={},
+            note=f"made, coded and read; {threads}: {shares}",
+            higher_is_better=True,
+        )
+        parts = [
+            measured_row(
+                metric=f"throughput/{name.replace(' ', '_')}_s",
+                value=one / num,
+                unit="s/video",
+                n=num,
+                stamp={},
+                note=threads,
+                higher_is_better=False,
+            )
+            for name, one in seconds.most_common()
+        ]
+        return [rate, *parts]
+
+    def write_side_by_side(self, folder: Path, *, num_videos: int) -> None:
+        """Videos of the first clips with their sound: every method's first sample, named."""
+        for index in range(min(num_videos, len(self.clips))):
+            files = {one.name: self.videos.file(one, index, 0) for one in self.methods}
+            found = {name: path for name, path in files.items() if path.is_file()}
+            if not found:
+                continue
+            frames = side_by_side(
+                [decode_mp4(path.read_bytes()) for path in found.values()],
+                tile_px=VIDEO_TILE_PX,
+                header=list(found),
+            )
+            sound = self.clips.audio(index).numpy()[: len(frames) * SAMPLES_PER_FRAME]
+            write_video(folder / f"methods_{index}.mp4", frames, sound, crf=20)
 
     def write_inputs(self, folder: Path) -> None:
         """Each clip's picture and sound by key, for programs whose videos come as a folder."""

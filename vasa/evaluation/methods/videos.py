@@ -23,8 +23,11 @@ from vasa.evaluation.clip_reader import ClipReader
 from vasa.evaluation.clips import EvaluationClip
 from vasa.evaluation.methods.method import Frames, Method, Missing
 from vasa.evaluation.methods.real import Real
+from vasa.evaluation.stopwatch import Stopwatch
 from vasa.evaluation.video_readings import Heard, VideoReader, VideoReadings
 
+READINGS_VERSION = 2
+"""Of `VideoReadings`: those of another version are read anew."""
 Draw = Callable[[EvaluationClip, Tensor], Tensor]
 """A clip and motion `t m` to pictures of its source in that motion, uint8 `t c h w`."""
 
@@ -61,6 +64,10 @@ class MethodVideos:
         crf: of the codec.
         facts: what all videos depend on: the set, the clips' length and size, stage 1.
         reader_facts: what readings depend on besides: the scoring networks.
+        stopwatch: of each part.
+
+    Attributes:
+        num_read: videos that were read in this start.
     """
 
     def __init__(
@@ -73,14 +80,17 @@ class MethodVideos:
         crf: int,
         facts: dict[str, Any],
         reader_facts: dict[str, Any],
+        stopwatch: Stopwatch,
     ) -> None:
+        self.stopwatch = stopwatch
+        self.num_read = 0
         self.folder = folder
         self.clips = clips
         self.reader = reader
         self.draw = draw
         self.crf = crf
         self.facts = facts | {"crf": crf}
-        self.reader_facts = reader_facts
+        self.reader_facts = reader_facts | {"readings": READINGS_VERSION}
         self._heard: tuple[int, Heard] | None = None
 
     def readings(
@@ -99,37 +109,49 @@ class MethodVideos:
         return found
 
     def _one(self, method: Method, index: int, sample: int) -> VideoReadings | Missing:
-        name = f"{safe_key(self.clips.keys[index])}_{sample}"
-        home = self.folder / f"{method.name}-{_digest(self.facts | {'method': method.facts})}"
-        path = home / f"read-{_digest(self.reader_facts)}" / f"{name}.npz"
-        excuse = home / f"{name}.missing"
+        mp4 = self.file(method, index, sample)
+        path = mp4.parent / f"read-{_digest(self.reader_facts)}" / f"{mp4.stem}.npz"
+        excuse = mp4.with_suffix(".missing")
         if path.is_file():
             return VideoReadings.load(path)
         if excuse.is_file():
             return Missing(reason=excuse.read_text())
-        video = self._video(method, index, sample, home / f"{name}.mp4")
+        video = self._video(method, index, sample, mp4)
         if isinstance(video, Missing):
-            home.mkdir(parents=True, exist_ok=True)
+            mp4.parent.mkdir(parents=True, exist_ok=True)
             excuse.write_text(video.reason)
             return video
+        reader = self.reader()
         if self._heard is None or self._heard[0] != index:
-            self._heard = (index, self.reader().hear(self.clips.clip(index)))
-        readings = self.reader().read(video, self._heard[1])
+            with self.stopwatch.part("listening"):
+                self._heard = (index, reader.hear(self.clips.clip(index)))
+        readings = reader.read(video, self._heard[1])
         readings.save(path)
+        self.num_read += 1
         return readings
+
+    def file(self, method: Method, index: int, sample: int) -> Path:
+        """Where a video is kept; it need not be there."""
+        home = self.folder / f"{method.name}-{_digest(self.facts | {'method': method.facts})}"
+        return home / f"{safe_key(self.clips.keys[index])}_{sample}.mp4"
 
     def _video(self, method: Method, index: int, sample: int, path: Path) -> Tensor | Missing:
         if not path.is_file():
-            clip = self.clips.clip(index)
-            given = method(clip, sample=sample)
-            if isinstance(given, Missing):
-                return given
-            frames = given.frames if isinstance(given, Frames) else self.draw(clip, given.motion)
+            with self.stopwatch.part("reading clips"):
+                clip = self.clips.clip(index)
+            with self.stopwatch.part("generating"):
+                given = method(clip, sample=sample)
+                if isinstance(given, Missing):
+                    return given
+                is_drawn = isinstance(given, Frames)
+                frames = given.frames if is_drawn else self.draw(clip, given.motion)
             if isinstance(method, Uncoded):
                 return frames
             pictures = rearrange(frames, "t c h w -> t h w c").numpy()
-            write_video(path, pictures, clip.audio.numpy(), crf=self.crf)
-        pictures = torch.from_numpy(decode_mp4(path.read_bytes()))
+            with self.stopwatch.part("codec"):
+                write_video(path, pictures, clip.audio.numpy(), crf=self.crf)
+        with self.stopwatch.part("codec"):
+            pictures = torch.from_numpy(decode_mp4(path.read_bytes()))
         return rearrange(pictures, "t h w c -> t c h w").contiguous()
 
 

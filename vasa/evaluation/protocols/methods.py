@@ -43,7 +43,8 @@ def methods(
         motion_window_frames: of FD-motion.
         bootstrap: how intervals are made.
     """
-    scores = {one.name: MethodScores.of(one) for one in readings}
+    real = next((one for one in readings if one.name == REAL), None)
+    scores = {one.name: MethodScores.of(one, real=real) for one in readings}
     uncoded = scores.pop(Uncoded.name, None)
     rows: list[ResultRow] = []
     for name, one in scores.items():

@@ -29,6 +29,8 @@ LABELS = {
     "frechet_motion": "FD-motion",
     "frechet_frames": "FD-frames",
     "mouth_correlation": "mouth r",
+    "lip_distance": "lip distance",
+    "lip_velocity_error": "lip velocity error",
     "identity_similarity": "identity",
     "jitter": "jitter",
     "mouth_jitter": "mouth jitter",
