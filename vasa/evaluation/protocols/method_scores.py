@@ -159,8 +159,8 @@ class MethodScores:
         found: dict[str, dict[str, float]] = {name: {} for name in SCORES}
         for name, score in SCORES.items():
             for key, samples in readings.videos.items():
-                is_apart = real is not None and real is not readings and key in real.videos
-                beside = real.videos[key][0] if is_apart else None
+                others = {} if real is None or real is readings else real.videos
+                beside = others[key][0] if key in others else None
                 values = torch.tensor([score.of(video, beside) for video in samples]).double()
                 if not values.isnan().all():
                     found[name][key] = float(values.nanmean())
