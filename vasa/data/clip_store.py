@@ -20,7 +20,7 @@ from vasa.data.motion_shards import MOTION_HASH, MotionClip, parse_motion_clip
 from vasa.data.mp4_frames import Mp4Frames
 from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.schema import SAMPLES_PER_FRAME
-from vasa.data.shard_members import checked_members, recorded_hash
+from vasa.data.shard_members import Vouched, checked_members, recorded_hash
 from vasa.data.shards import read_index
 from vasa.data.stored_clip import FlacSamples, LazyPart, StoredClip
 from vasa.types import InputError
@@ -65,6 +65,7 @@ class Store(ABC, Generic[Clip]):
         )
         self._rows = list(self.table.itertuples())
         self._cache: dict[int, Clip] = {}
+        self._vouched = Vouched(len(self.table))
         self._budget = int(cache_gb * 2**30)
 
     def __len__(self) -> int:
@@ -101,7 +102,7 @@ class Store(ABC, Generic[Clip]):
         if index in self._cache:
             return self._cache[index]
         row: Any = self._rows[index]
-        members = checked_members(self.root, row, column=self.hash_column)
+        members = checked_members(self.root, row, column=self.hash_column, vouched=self._vouched)
         with decoding(row.shard):
             return self._keep(index, self._decode(row, members))
 

@@ -127,7 +127,8 @@ class MotionShardWriter:
             member.size = len(data)
             self._archive.addfile(member, io.BytesIO(data))
         place = {"offset": start, "size": self._archive.offset - start}
-        known = {name: value for name, value in face_row._asdict().items() if name != "Index"}
+        of_face = ("Index", "members")
+        known = {name: value for name, value in face_row._asdict().items() if name not in of_face}
         hashed = {MOTION_HASH: content_hash(members)}
         self.rows.append({**known, **place, **hashed, "shard": self.shard})
 

@@ -53,7 +53,12 @@ class ShardRoot(ABC):
 
     Args:
         patience: with faults.
+
+    Attributes:
+        has_parts: whether reading some of a clip's bytes takes less than reading all of them.
     """
+
+    has_parts = False
 
     def __init__(self, *, patience: Patience) -> None:
         self.patience = patience
@@ -123,6 +128,8 @@ class ShardFolder(ShardRoot):
         path: of the folder.
         patience: with a file system that fails for a while.
     """
+
+    has_parts = True
 
     def __init__(self, path: Path, *, patience: Patience) -> None:
         super().__init__(patience=patience)

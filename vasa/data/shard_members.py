@@ -1,24 +1,28 @@
-"""The members of a clip, found in its bytes of a tar shard and checked against recorded hashes.
+"""The members of a clip in its tar shard: where each one is, and whether it is what was written.
 
-A clip's `sha256` is that of all members. The index also has each member's own, so that training
-hashes only what it uses: of a clip whose pictures are wanted, not the sound.
+A clip's `sha256` is that of all members. The column `members` says where each one begins and what
+its own hash is, so that training reads and checks what it uses and nothing else.
 """
 
 import hashlib
 import io
 import os
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from vasa.data.bad_clips import BadClipError, Fault
 from vasa.data.remote import ShardRoot, open_shards
 from vasa.types import InputError
 
 CLIP_HASH = "sha256"
+SUFFIXES = ("mp4", "flac", "npz", "json")
+"""Of a face clip's members."""
 _BLOCK = 512
-_FILE_TYPES = (b"0", b"\0")
 
 
 def content_hash(members: Mapping[str, bytes]) -> str:
@@ -30,13 +34,39 @@ def content_hash(members: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
-def hash_columns(members: Mapping[str, bytes]) -> dict[str, str]:
-    """What the index records of a clip's bytes: `sha256`, `sha256_mp4`, `sha256_npz`, ..."""
-    each = {
-        f"{CLIP_HASH}_{suffix}": hashlib.sha256(data).hexdigest()
-        for suffix, data in members.items()
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A member in its clip's part of a shard.
+
+    Attributes:
+        start: its first byte.
+        size: in bytes.
+        digest: the first 16 hex digits of its SHA-256.
+    """
+
+    start: int
+    size: int
+    digest: str
+
+
+def member_digest(data: bytes) -> str:
+    """What `Place.digest` is."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def places_text(places: Mapping[str, Place]) -> str:
+    """Places as the index's column `members` holds them."""
+    return " ".join(f"{name} {at.start} {at.size} {at.digest}" for name, at in places.items())
+
+
+def recorded_places(row: Any) -> dict[str, Place]:
+    """The members of an index row; none where the set was written without."""
+    text = getattr(row, "members", None)
+    words = text.split() if isinstance(text, str) else []
+    return {
+        words[at]: Place(start=int(words[at + 1]), size=int(words[at + 2]), digest=words[at + 3])
+        for at in range(0, len(words), 4)
     }
-    return {CLIP_HASH: content_hash(members), **each}
 
 
 def recorded_hash(row: Any, column: str = CLIP_HASH) -> str | None:
@@ -56,74 +86,87 @@ def read_members(root: str | Path | ShardRoot, row: Any) -> dict[str, bytes]:
         BadClipError: they cannot be had, or are no tar.
         InputError: the index names a file outside of the set.
     """
-    return _with_tarfile(_place(open_shards(root), row, recorded=None)[0](), where=row.shard)
+    root = open_shards(root)
+    _check_inside(root, row.shard)
+    data = root.read_range(row.shard, offset=int(row.offset), size=int(row.size), recorded="")
+    return _with_tarfile(data, where=row.shard)
+
+
+class Vouched:
+    """Which members of a table's clips this process has found right: it checks each but once.
+
+    Args:
+        num_clips: of the table.
+    """
+
+    def __init__(self, num_clips: int) -> None:
+        self._bits = np.zeros(num_clips, np.uint8)
+
+    def __contains__(self, member: tuple[int, str]) -> bool:
+        clip, suffix = member
+        return bool(self._bits[clip] & _bit(suffix))
+
+    def add(self, clip: int, suffix: str) -> None:
+        """A member is right."""
+        self._bits[clip] |= _bit(suffix)
+
+
+def _bit(suffix: str) -> int:
+    return 1 << SUFFIXES.index(suffix) if suffix in SUFFIXES else 0
 
 
 def checked_members(
-    root: str | Path | ShardRoot, row: Any, *, column: str = CLIP_HASH
+    root: str | Path | ShardRoot,
+    row: Any,
+    *,
+    column: str = CLIP_HASH,
+    vouched: Vouched | None = None,
 ) -> Mapping[str, bytes]:
     """The members of a clip, each checked before it is given out.
 
-    Where the index has a hash of every member, one is checked when it is asked for; where it has
-    one of all together, now; where it has none, never. Bytes that are wrong and came from a copy
-    are read anew.
+    Where the index has a hash of every member, one is read and checked when it is asked for; where
+    it has one of all together, now; where it has none, never. Bytes that are wrong and came from a
+    copy are read anew.
 
     Args:
         root: of the set.
-        row: of its index.
+        row: of its index; its `Index` is the clip's number.
         column: of the clip's hash.
+        vouched: what needs no check any more.
 
     Raises:
         BadClipError: they cannot be had, or are not what was recorded; the latter when asked for
             it, too.
         InputError: the index names a file outside of the set.
     """
-    recorded = recorded_hash(row, column)
-    read, forget = _place(open_shards(root), row, recorded=recorded)
-    if column == CLIP_HASH and (hashes := _member_hashes(row)):
-        return _CheckedMembers(read, forget, hashes=hashes, where=row.shard)
-    return _checked_now(read, forget, sha256=recorded, where=row.shard)
+    root = open_shards(root)
+    _check_inside(root, row.shard)
+    if column == CLIP_HASH and (places := recorded_places(row)):
+        return _CheckedMembers(root, row, places=places, vouched=vouched)
+    return _checked_now(root, row, sha256=recorded_hash(row, column))
 
 
-def _place(
-    root: ShardRoot, row: Any, *, recorded: str | None
-) -> tuple[Callable[[], bytes], Callable[[], bool]]:
-    """How to read a clip's bytes, and how to forget a copy of them."""
-    if os.path.isabs(row.shard) or ".." in Path(row.shard).parts:
-        # An index from a stranger may name any file.
+def _check_inside(root: ShardRoot, name: str) -> None:
+    """An index from a stranger may name any file."""
+    if os.path.isabs(name) or ".." in Path(name).parts:
         raise InputError(
-            f"expected shards inside of {root}, its index names {row.shard!r}; do not use this set"
+            f"expected shards inside of {root}, its index names {name!r}; do not use this set"
         )
-    place: dict[str, Any] = {
-        "offset": int(row.offset),
-        "size": int(row.size),
-        "recorded": recorded or "",
-    }
-    return lambda: root.read_range(row.shard, **place), lambda: root.forget(row.shard, **place)
 
 
-def _member_hashes(row: Any) -> dict[str, str]:
-    start = f"{CLIP_HASH}_"
-    names = getattr(row, "_fields", ())
-    found = {
-        name[len(start) :]: recorded_hash(row, name) for name in names if name.startswith(start)
-    }
-    return {suffix: value for suffix, value in found.items() if value is not None}
+def _checked_now(root: ShardRoot, row: Any, *, sha256: str | None) -> dict[str, bytes]:
+    place = {"offset": int(row.offset), "size": int(row.size), "recorded": sha256 or ""}
 
-
-def _checked_now(
-    read: Callable[[], bytes], forget: Callable[[], bool], *, sha256: str | None, where: str
-) -> dict[str, bytes]:
     def members() -> dict[str, bytes]:
-        found = _with_tarfile(read(), where=where)
+        found = _with_tarfile(root.read_range(row.shard, **place), where=row.shard)
         if sha256 is not None and content_hash(found) != sha256:
-            raise _wrong_hash(where)
+            raise _wrong_hash(row.shard)
         return found
 
     try:
         return members()
     except BadClipError:
-        if not forget():
+        if not root.forget(row.shard, **place):
             raise
     return members()
 
@@ -146,74 +189,59 @@ def _with_tarfile(data: bytes, *, where: str) -> dict[str, bytes]:
 
 
 class _CheckedMembers(Mapping[str, bytes]):
-    """Members by suffix; each is checked when it is first asked for.
-
-    Their places are read off plain tar headers; the hashes say whether that was right. Opening a
-    tar with `tarfile` takes as long as decoding two small pictures.
+    """Members by suffix, each read and checked when it is first asked for.
 
     Args:
-        read: the clip's bytes.
-        forget: drops a copy of them, if there is one.
-        hashes: SHA-256 of each member.
-        where: the shard, for messages.
+        root: of the set.
+        row: of its index.
+        places: of the members.
+        vouched: what needs no check any more.
     """
 
     def __init__(
-        self,
-        read: Callable[[], bytes],
-        forget: Callable[[], bool],
-        *,
-        hashes: dict[str, str],
-        where: str,
+        self, root: ShardRoot, row: Any, *, places: dict[str, Place], vouched: Vouched | None
     ) -> None:
-        self._read, self._forget, self._hashes, self._where = read, forget, hashes, where
-        self._data = read()
-        self._places = _tar_places(self._data)
-        self._checked: dict[str, bytes] = {}
+        self._root, self._row, self._places, self._vouched = root, row, places, vouched
+        self._found: dict[str, bytes] = {}
+        self._range: dict[str, Any] = {
+            "offset": int(row.offset),
+            "size": int(row.size),
+            "recorded": recorded_hash(row) or "",
+        }
+        self._whole = None if root.has_parts else self._read_whole()
+
+    def _read_whole(self) -> bytes:
+        return self._root.read_range(self._row.shard, **self._range)
 
     def __getitem__(self, suffix: str) -> bytes:
-        if suffix not in self._checked:
+        if suffix not in self._found:
             try:
-                data = self._right(suffix)
+                data = self._read(suffix)
             except BadClipError:
-                if not self._forget():
+                if not self._root.forget(self._row.shard, **self._range):
                     raise
-                self._data = self._read()
-                self._places = _tar_places(self._data)
-                data = self._right(suffix)
-            self._checked[suffix] = data
-        return self._checked[suffix]
+                self._whole = self._read_whole()
+                data = self._read(suffix)
+            self._found[suffix] = data
+        return self._found[suffix]
 
-    def _right(self, suffix: str) -> bytes:
-        expected = self._hashes[suffix]
-        if suffix not in self._places:
-            detail = f"{self._where} holds no tar there: no {suffix} of the clip"
-            raise BadClipError(Fault.UNREADABLE, detail)
-        data = self._data[slice(*self._places[suffix])]
-        if hashlib.sha256(data).hexdigest() != expected:
-            raise _wrong_hash(self._where)
+    def _read(self, suffix: str) -> bytes:
+        data, vouched = self._bytes(self._places[suffix]), self._vouched
+        if vouched is None or (self._row.Index, suffix) not in vouched:
+            if member_digest(data) != self._places[suffix].digest:
+                raise _wrong_hash(self._row.shard)
+            if vouched is not None:
+                vouched.add(self._row.Index, suffix)
         return data
 
+    def _bytes(self, place: Place) -> bytes:
+        if self._whole is not None:
+            return self._whole[place.start : place.start + place.size]
+        part = self._range | {"offset": self._range["offset"] + place.start, "size": place.size}
+        return self._root.read_range(self._row.shard, **part)
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._hashes)
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return len(self._hashes)
-
-
-def _tar_places(data: bytes) -> dict[str, tuple[int, int]]:
-    """First byte and end of each plain file by suffix, as far as headers make sense."""
-    places: dict[str, tuple[int, int]] = {}
-    start = 0
-    while start + _BLOCK <= len(data):
-        header = data[start : start + _BLOCK]
-        try:
-            size = int(header[124:136].rstrip(b"\0 "), 8)
-        except ValueError:
-            return places
-        start += _BLOCK
-        if header[156:157] in _FILE_TYPES:
-            name = header[:100].split(b"\0", 1)[0].decode("ascii", "replace")
-            places[name.rpartition(".")[2]] = (start, start + size)
-        start += -(-size // _BLOCK) * _BLOCK
-    return places
+        return len(self._places)

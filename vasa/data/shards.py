@@ -26,7 +26,13 @@ import pandas as pd
 from vasa.data.audio import decode_flac, encode_flac
 from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.schema import FPS, FaceClip, FaceLabels
-from vasa.data.shard_members import hash_columns, read_members
+from vasa.data.shard_members import (
+    Place,
+    content_hash,
+    member_digest,
+    places_text,
+    read_members,
+)
 from vasa.data.video import decode_mp4, encode_mp4
 from vasa.types import InputError
 
@@ -67,8 +73,8 @@ class EncodedClip:
 
     Attributes:
         members: bytes by suffix: mp4, flac, npz, json.
-        row: key, split, speaker, source, licence, frames, height, sentence_id, the hashes of
-            `hash_columns`, and a column for each of the clip's measures.
+        row: key, split, speaker, source, licence, frames, height, sentence_id, sha256, and a
+            column for each of the clip's measures.
     """
 
     members: dict[str, bytes]
@@ -108,7 +114,7 @@ def encode_clip(clip: FaceClip, *, prep_version: str, crf: int = 12) -> EncodedC
         "frames": len(clip.frames),
         "height": clip.frames.shape[1],
         "sentence_id": int(clip.extra.get("sentence_id", -1)),
-        **hash_columns(members),
+        "sha256": content_hash(members),
         **clip.extra.get("measures", {}),
     }
     return EncodedClip(members=members, row=row)
@@ -176,11 +182,17 @@ class FaceShardWriter:
             raise InputError(f"expected speaker {speaker} in one split, got {known} and {split}")
         archive, path, count = self._shard(split)
         start = archive.offset
+        places: dict[str, Place] = {}
         for suffix, data in clip.members.items():
             member = tarfile.TarInfo(f"{safe_key(clip.row['key'])}.{suffix}")
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
+            padded = -(-len(data) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+            places[suffix] = Place(
+                start=archive.offset - padded - start, size=len(data), digest=member_digest(data)
+            )
         place = {
+            "members": places_text(places),
             "shard": str(path.relative_to(self.root)),
             "offset": start,
             "size": archive.offset - start,

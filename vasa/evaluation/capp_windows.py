@@ -50,9 +50,11 @@ class CappScorer:
         return self.net.window + 2 * self.margin_frames
 
     def starts(self, valid: Tensor) -> Tensor:
-        """First frames of the windows scored in a clip whose trusted frames are `valid`, `n`."""
-        last = len(valid) - self.margin_frames - self.net.window
-        starts = torch.arange(self.margin_frames, last + 1, self.stride_frames)
+        """First frames of the windows scored in a clip whose trusted frames are `valid`, `n`; none
+        in one of under `least_frames`.
+        """
+        stop = len(valid) - self.margin_frames - self.net.window + 1
+        starts = torch.arange(self.margin_frames, max(stop, self.margin_frames), self.stride_frames)
         shares = [valid[start : start + self.net.window].double().mean() for start in starts]
         return starts[torch.tensor([share >= LEAST_VALID for share in shares], dtype=torch.bool)]
 

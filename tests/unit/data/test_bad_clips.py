@@ -35,8 +35,7 @@ def overwrite(root: Path, row, *, at: int, data: bytes) -> None:
 def without_hashes(root: Path) -> None:
     """As sets are that were written before there were any."""
     table = pd.read_parquet(root / "index.parquet")
-    hashes = [name for name in table if name.startswith("sha256")]
-    table.drop(columns=hashes).to_parquet(root / "index.parquet", index=False)
+    table.drop(columns=["sha256", "members"]).to_parquet(root / "index.parquet", index=False)
 
 
 def in_the_pictures(root: Path, row) -> None:
@@ -44,7 +43,10 @@ def in_the_pictures(root: Path, row) -> None:
 
 
 def in_the_header(root: Path, row) -> None:
+    """Of a set whose index does not say where its members are."""
     overwrite(root, row, at=0, data=b"\xff" * 300)
+    table = pd.read_parquet(root / "index.parquet")
+    table.drop(columns="members").to_parquet(root / "index.parquet", index=False)
 
 
 def at_the_end(root: Path, row) -> None:

@@ -11,7 +11,7 @@ from vasa.data.bad_clips import Fault
 from vasa.data.clip_store import ClipStore
 from vasa.data.face_datamodule import FaceDataModule
 from vasa.data.mp4_frames import _read_track
-from vasa.data.shard_members import hash_columns
+from vasa.data.shard_members import content_hash
 from vasa.data.shards import EncodedClip, FaceShardWriter, encode_clip
 from vasa.data.stored_clip import StoredClip
 from vasa.data.sync_datamodule import SyncDataModule
@@ -31,7 +31,7 @@ def without_last_picture(clip: EncodedClip) -> EncodedClip:
     start, size = int(track.starts[sample]), int(track.sizes[sample])
     video[start + 4 : start + size] = bytes(size - 4)
     members = {**clip.members, "mp4": bytes(video)}
-    return replace(clip, members=members, row={**clip.row, **hash_columns(members)})
+    return replace(clip, members=members, row={**clip.row, "sha256": content_hash(members)})
 
 
 @pytest.fixture(scope="module")

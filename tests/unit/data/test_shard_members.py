@@ -8,8 +8,10 @@ from five_people import small_clip
 
 from vasa.data.bad_clips import BadClipError, Fault
 from vasa.data.clip_store import ClipStore
-from vasa.data.shard_members import checked_members, read_members
+from vasa.data.remote import ShardFolder
+from vasa.data.shard_members import Vouched, checked_members, read_members
 from vasa.data.shards import FaceShardWriter, read_index
+from vasa.data.stored_clip import FlacSamples
 
 SUFFIXES = ("mp4", "flac", "npz", "json")
 
@@ -58,9 +60,7 @@ def test_the_damaged_member_alone_is_refused(root, suffix):
 def test_an_index_with_one_hash_alone_refuses_the_clip(root, suffix):
     damage(root, suffix)
     table = pd.read_parquet(root / "index.parquet")
-    own = [name for name in table if name.startswith("sha256_")]
-    assert sorted(own) == sorted(f"sha256_{name}" for name in SUFFIXES)
-    table.drop(columns=own).to_parquet(root / "index.parquet")
+    table.drop(columns="members").to_parquet(root / "index.parquet")
     with pytest.raises(BadClipError, match="other bytes than the index recorded"):
         checked_members(root, rows(root)[0])
 
@@ -69,8 +69,9 @@ def test_an_index_with_one_hash_alone_refuses_the_clip(root, suffix):
 def test_what_is_no_tar_is_refused(root, size):
     row = rows(root)[0]._replace(offset=0, size=size)
     (root / row.shard).write_bytes(b"x" * 800)
-    with pytest.raises(BadClipError):
-        checked_members(root, row)["mp4"]
+    for members in (row.members, None):
+        with pytest.raises(BadClipError):
+            checked_members(root, row._replace(members=members))["mp4"]
 
 
 @pytest.mark.parametrize("cache_gb", [0.0, 0.1])
@@ -83,12 +84,36 @@ def test_pictures_are_used_though_the_sound_is_damaged(root, cache_gb):
     assert store.bad.counts()[Fault.WRONG_HASH] == 1
 
 
+def test_what_was_found_right_is_not_checked_again(root):
+    vouched = Vouched(3)
+    first = rows(root)[0]
+    assert checked_members(root, first, vouched=vouched)["mp4"]
+    assert (0, "mp4") in vouched and (0, "flac") not in vouched and (1, "mp4") not in vouched
+    for suffix in ("mp4", "flac"):
+        damage(root, suffix)
+    assert checked_members(root, first, vouched=vouched)["mp4"]
+    with pytest.raises(BadClipError, match="other bytes"):
+        checked_members(root, first, vouched=vouched)["flac"]
+
+
+def test_pictures_cost_no_other_members_bytes(root, monkeypatch):
+    taken = []
+    read = ShardFolder.read_range
+
+    def counted(self, name, **place):
+        taken.append(place["size"])
+        return read(self, name, **place)
+
+    monkeypatch.setattr(ShardFolder, "read_range", counted)
+    row = rows(root)[0]
+    assert taken == []
+    size = len(checked_members(root, row)["mp4"])
+    assert taken == [size] and size < row.size
+
+
 def test_sound_of_another_length_is_refused(root):
-    table = pd.read_parquet(root / "index.parquet")
-    table["sha256_flac"] = table["sha256_flac"].iloc[0]
-    table.to_parquet(root / "index.parquet")
-    store = ClipStore(root, split="train", cache_gb=0, max_bad_share=0.5)
-    short = store[0]
-    short.audio._decoder.shape = (640,)
-    with pytest.raises(BadClipError, match="sound of 8320 samples, not 640"):
-        short.audio[:]
+    clip = ClipStore(root, split="train", cache_gb=0)[0]
+    data = read_members(root, rows(root)[0])["flac"]
+    assert FlacSamples(lambda: data, num_samples=len(clip.audio))[:640].shape == (640,)
+    with pytest.raises(ValueError, match=f"sound of {len(clip.audio)} samples, not 640"):
+        FlacSamples(lambda: data, num_samples=640)[:]

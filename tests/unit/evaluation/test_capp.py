@@ -66,6 +66,13 @@ def run(world, clips, **changed):
     return {row.metric.removeprefix("capp/"): row for row in rows}
 
 
+@pytest.mark.parametrize(("num_frames", "starts"), [(5, []), (19, []), (20, [4]), (24, [4, 6, 8])])
+def test_windows_of_short_clips(num_frames, starts):
+    """12 frames with 4 on either side need 20."""
+    found = scorer(Listener()).starts(torch.ones(num_frames, dtype=torch.bool))
+    assert found.tolist() == starts
+
+
 class Deaf(Listener):
     """Says the same of every sound."""
 
