@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# One generated motion on three people, and pose and dynamics of two motions taken apart.
+#   usage: run.sh RUN   (a finished run of experiments/009-motion/run.sh or one of its shape)
+set -euo pipefail
+run=${1:?usage: run.sh RUN}
+here=$(dirname "$0")
+python "$here/figures.py" "$run" "$here"
