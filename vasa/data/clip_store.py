@@ -17,13 +17,16 @@ import torch
 
 from vasa.data.bad_clips import BadClipError, BadClips, decoding
 from vasa.data.motion_shards import MOTION_HASH, MotionClip, parse_motion_clip
-from vasa.data.mp4_frames import Mp4Frames
+from vasa.data.mp4_frames import Mp4Frames, PictureTable
 from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.schema import SAMPLES_PER_FRAME
 from vasa.data.shard_members import Vouched, checked_members, recorded_hash
 from vasa.data.shards import read_index
 from vasa.data.stored_clip import FlacSamples, LazyPart, StoredClip
 from vasa.types import InputError
+
+_MOST_TABLES = 10_000
+"""Of clips that are not kept, where their pictures are is known for so many: some 3 kB each."""
 
 Clip = TypeVar("Clip")
 Taken = TypeVar("Taken")
@@ -137,6 +140,7 @@ class ClipStore(Store[StoredClip]):
         self.num_frames = self.table["frames"].to_numpy()
         groups = self.table.groupby("speaker").indices
         self.clips_of = [groups[name] for name in self.speakers]
+        self._tables: dict[int, PictureTable] = {}
         self._speaker_number = {name: number for number, name in enumerate(self.speakers)}
 
     def batch(
@@ -158,11 +162,14 @@ class ClipStore(Store[StoredClip]):
         }
 
     def _decode(self, row: Any, members: Mapping[str, bytes]) -> StoredClip:
+        frames = Mp4Frames(members["mp4"], table=self._tables.get(row.Index))
+        if frames.table is not None and len(self._tables) < _MOST_TABLES:
+            self._tables[row.Index] = frames.table
         clip = StoredClip(
             key=row.key,
             speaker=self._speaker_number[row.speaker],
             where=row.shard,
-            frames=LazyPart(Mp4Frames(members["mp4"]), where=row.shard),
+            frames=LazyPart(frames, where=row.shard),
             audio=LazyPart(
                 FlacSamples(
                     lambda: members["flac"], num_samples=int(row.frames) * SAMPLES_PER_FRAME

@@ -23,7 +23,7 @@ _SAMPLE_ENTRY_BYTES = 78
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Track:
+class PictureTable:
     """The H.264 track of an mp4; samples stand in the order of decoding.
 
     Attributes:
@@ -68,7 +68,7 @@ def _integers(data: bytes, place: tuple[int, int], columns: int, *, skip: int = 
     return values.reshape(count, columns).astype(np.int64)
 
 
-def _read_track(data: bytes) -> _Track:
+def read_table(data: bytes) -> PictureTable:
     """The table of a file with one plain H.264 track; ValueError or struct.error for any other."""
     track = _only(data, b"trak", *_only(data, b"moov", 0, len(data)))
     place = track
@@ -93,7 +93,7 @@ def _read_track(data: bytes) -> _Track:
     if len(durations) != 1 or len(times) != count:
         raise ValueError("expected pictures of one length")
     _check_edits(data, track, first=int(times.min()))
-    return _Track(
+    return PictureTable(
         decoder_setup=data[slice(*inside[b"avcC"])],
         height=height,
         width=width,
@@ -138,21 +138,24 @@ class Mp4Frames:
 
     Args:
         data: the file's bytes.
+        table: what is known of where its pictures are; None: it is read.
 
     Attributes:
+        table: where its pictures are; None for files that are decoded whole.
         shape: `t h w 3`.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, *, table: PictureTable | None = None) -> None:
         self._data = data
         self._whole: np.ndarray | None = None
         try:
-            self._track = _read_track(data)
+            self.table = table or read_table(data)
         except (ValueError, IndexError, KeyError, struct.error):
+            self.table = None
             self._whole = decode_container(data)
             self.shape: tuple[int, ...] = self._whole.shape
         else:
-            self.shape = (len(self._track.sizes), self._track.height, self._track.width, 3)
+            self.shape = (len(self.table.sizes), self.table.height, self.table.width, 3)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -166,51 +169,43 @@ class Mp4Frames:
         """
         if self._whole is not None:
             return self._whole[wanted]
+        assert self.table is not None
         numbers = np.arange(len(self))[wanted]
         found = np.empty((len(numbers), *self.shape[1:]), np.uint8)
         places: dict[int, list[int]] = {}
         for place, number in enumerate(numbers):
-            places.setdefault(int(self._track.sample_of[number]), []).append(place)
-        for sample, picture in self._decode(sorted(places)):
+            places.setdefault(int(self.table.sample_of[number]), []).append(place)
+        for sample, picture in self._decode(self.table, sorted(places)):
             found[places.pop(sample)] = picture
         if places:
             raise ValueError(f"expected {len(self)} pictures, {len(places)} do not decode")
         return found
 
-    def _decode(self, samples: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+    def _decode(self, table: PictureTable, samples: list[int]) -> Iterator[tuple[int, np.ndarray]]:
         """Pictures by the number of their sample; from the keyframe before to the last wanted."""
         wanted = set(samples)
-        decoder, convert = _decoder_for(self._track.decoder_setup)
-        for first, last in self._spans(samples):
-            for frame in self._decode_span(first, last, wanted, decoder):
+        decoder, convert = _decoder_for(table.decoder_setup)
+        for first, last in _spans(table.keys, samples):
+            for frame in self._decode_span(table, first, last, wanted, decoder):
                 if frame.is_corrupt:
                     # FFmpeg has filled gaps with what it decoded before, which need not be the same
                     # for whoever asks for other pictures.
                     raise ValueError(f"the bytes of picture {frame.pts} are damaged")
                 if frame.pts in wanted:
                     assert frame.pts is not None
-                    yield frame.pts, convert(frame, format="rgb24").to_ndarray()
-
-    def _spans(self, samples: list[int]) -> list[tuple[int, int]]:
-        """First and last samples to decode; what goes on without a gap is one span."""
-        spans: list[tuple[int, int]] = []
-        keys = self._track.keys
-        for sample, place in zip(
-            samples, keys.searchsorted(samples, "right").tolist(), strict=True
-        ):
-            key = int(keys[place - 1])
-            if spans and key <= spans[-1][1] + 1:
-                spans[-1] = (spans[-1][0], sample)
-            else:
-                spans.append((key, sample))
-        return spans
+                    yield frame.pts, convert(frame).to_ndarray()
 
     def _decode_span(
-        self, first: int, last: int, wanted: set[int], decoder: av.VideoCodecContext
+        self,
+        table: PictureTable,
+        first: int,
+        last: int,
+        wanted: set[int],
+        decoder: av.VideoCodecContext,
     ) -> list[av.VideoFrame]:
         frames: list[av.VideoFrame] = []
-        starts = self._track.starts[first : last + 1].tolist()
-        sizes = self._track.sizes[first : last + 1].tolist()
+        starts = table.starts[first : last + 1].tolist()
+        sizes = table.sizes[first : last + 1].tolist()
         try:
             for sample, start, size in zip(range(first, last + 1), starts, sizes, strict=True):
                 packet = av.Packet(self._data[start : start + size])
@@ -221,6 +216,18 @@ class Mp4Frames:
             return frames + decoder.decode(None)
         finally:
             decoder.flush_buffers()
+
+
+def _spans(keys: np.ndarray, samples: list[int]) -> list[tuple[int, int]]:
+    """First and last samples to decode; what goes on without a gap is one span."""
+    spans: list[tuple[int, int]] = []
+    for sample, place in zip(samples, keys.searchsorted(samples, "right").tolist(), strict=True):
+        key = int(keys[place - 1])
+        if spans and key <= spans[-1][1] + 1:
+            spans[-1] = (spans[-1][0], sample)
+        else:
+            spans.append((key, sample))
+    return spans
 
 
 _Convert = Callable[..., av.VideoFrame]
@@ -242,5 +249,6 @@ def _decoder_for(setup: bytes) -> tuple[av.VideoCodecContext, _Convert]:
         decoder = av.VideoCodecContext.create("h264", "r")
         decoder.extradata = setup
         decoder.thread_type, decoder.thread_count = "NONE", 1
-        known[setup] = decoder, partial(VideoReformatter().reformat, **_ONE_THREAD)
+        rgb = av.VideoFormat("rgb24")
+        known[setup] = decoder, partial(VideoReformatter().reformat, format=rgb, **_ONE_THREAD)
     return known[setup]

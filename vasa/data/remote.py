@@ -142,15 +142,20 @@ class ShardFolder(ShardRoot):
         return self._patiently((self.path / name).read_bytes, size=None)
 
     def read_range(self, name: str, *, offset: int, size: int, recorded: str) -> bytes:
+        path = f"{self.path}/{name}"
+
         def get() -> bytes:
-            with open(self.path / name, "rb") as file:
+            with open(path, "rb", buffering=0) as file:
                 file.seek(offset)
-                return file.read(size)
+                data = file.read(size)
+                while len(data) < size and (more := file.read(size - len(data))):
+                    data += more  # a signal may cut a read short
+                return data
 
         try:
             return self._patiently(get, size=size)
         except OSError as error:
-            raise self._bad_clip(error, where=str(self.path / name), offset=offset) from error
+            raise self._bad_clip(error, where=path, offset=offset) from error
 
     def _is_final(self, error: Exception) -> bool:
         return isinstance(error, _TooShort) or super()._is_final(error)

@@ -1,6 +1,7 @@
 """One clip of a face-shard set, whole or decoded as it is asked for."""
 
 import io
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -117,7 +118,7 @@ class StoredClip:
 
     def num_bytes(self) -> int:
         """Memory of pictures and sound, decoded."""
-        return int(np.prod(self.frames.shape)) + 4 * len(self.audio)
+        return math.prod(self.frames.shape) + 4 * len(self.audio)
 
     def whole(self) -> "StoredClip":
         """The same with all of it decoded.

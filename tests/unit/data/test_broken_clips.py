@@ -10,7 +10,7 @@ from five_people import small_clip
 from vasa.data.bad_clips import Fault
 from vasa.data.clip_store import ClipStore
 from vasa.data.face_datamodule import FaceDataModule
-from vasa.data.mp4_frames import _read_track
+from vasa.data.mp4_frames import read_table
 from vasa.data.shard_members import content_hash
 from vasa.data.shards import EncodedClip, FaceShardWriter, encode_clip
 from vasa.data.stored_clip import StoredClip
@@ -26,9 +26,9 @@ LAST = 12
 def without_last_picture(clip: EncodedClip) -> EncodedClip:
     """All others decode; the recorded hash is that of the broken bytes."""
     video = bytearray(clip.members["mp4"])
-    track = _read_track(bytes(video))
-    sample = track.sample_of[LAST]
-    start, size = int(track.starts[sample]), int(track.sizes[sample])
+    table = read_table(bytes(video))
+    sample = table.sample_of[LAST]
+    start, size = int(table.starts[sample]), int(table.sizes[sample])
     video[start + 4 : start + size] = bytes(size - 4)
     members = {**clip.members, "mp4": bytes(video)}
     return replace(clip, members=members, row={**clip.row, "sha256": content_hash(members)})

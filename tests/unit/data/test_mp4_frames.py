@@ -67,6 +67,13 @@ def test_only_what_is_needed_is_decoded(data, monkeypatch):
     assert 2 <= len(given) <= 8
 
 
+def test_a_table_that_is_known_is_not_read_again(data, monkeypatch):
+    first = Mp4Frames(data)
+    monkeypatch.setattr(mp4_frames, "read_table", None)
+    again = Mp4Frames(data, table=first.table)
+    assert again.shape == first.shape and np.array_equal(again[7:12], first[7:12])
+
+
 def test_clips_of_other_sizes_in_turn():
     files = [encode_mp4(moving(14, size=size, seed=size)) for size in (24, 48, 72)]
     for _ in range(2):
