@@ -28,15 +28,15 @@ vasa train experiment=stage2/tiny seed="$SEED" data.root="$run/motion" \
     module.stage1="$run/stage1" run_dir="$run/stage2"
 vasa train experiment=syncnet/tiny_real seed="$SEED" data.root="$run/data" run_dir="$run/syncnet"
 
-score() {  # LANGUAGE RULE
+score() {  # LANGUAGE SECONDS RULE
     step "$1: methods on the same clips"
     EVALUATION=real bash "$here/../score_methods.sh" "$run" "$run/data" "$run/$1" \
         evaluation.list="$run/$1.txt" evaluation.list_rule="$1" \
-        "+evaluation.list_rules.$1={$2}" evaluation.max_seconds=3
+        "+evaluation.list_rules.$1={$3}" evaluation.max_seconds="$2"
 }
-score arabic 'clips_per_speaker:6,source:lrw_ar'
-score english 'clips_per_speaker:1,source:lrs3'
-score english_grid 'clips_per_speaker:1,source:grid'
+score arabic 3 'clips_per_speaker:6,source:lrw_ar'
+score english 8 'clips_per_speaker:1,source:lrs3'
+score english_grid 3 'clips_per_speaker:1,source:grid'
 
 step "Chinese and English sound without pictures, spoken by the held-out people"
 python "$here/speech.py" "$run" "$data"
