@@ -4,7 +4,7 @@ PyAV writes and reads; what is read is checked against other decoders (see `deco
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -134,13 +134,17 @@ def decode_mp4(
 
 
 def write_video(
-    path: Path, frames: np.ndarray, audio: np.ndarray | None = None, *, crf: int = 16
+    path: Path,
+    frames: np.ndarray | Iterable[np.ndarray],
+    audio: np.ndarray | None = None,
+    *,
+    crf: int = 16,
 ) -> None:
     """Write a whole video for people (`VideoWriter`).
 
     Args:
         path: the mp4 to write; its folder is made.
-        frames: RGB, uint8 `t h w 3`, 25 fps.
+        frames: RGB, uint8 `t h w 3`, 25 fps; or parts of it in order, for what memory cannot hold.
         audio: mono float32 in [-1, 1] at 16 kHz, or None; cut or padded to the pictures' length.
         crf: x264's constant rate factor; lower is better and larger.
     """
@@ -149,7 +153,8 @@ def write_video(
         blocks = iter([np.asarray(audio, dtype=np.float32)[None]])
         sound = SoundTrack(rate_hz=SAMPLE_RATE_HZ, num_channels=1, blocks=blocks)
     with VideoWriter(path, sound=sound, crf=crf) as writer:
-        writer.add(frames)
+        for part in (frames,) if isinstance(frames, np.ndarray) else frames:
+            writer.add(part)
 
 
 class VideoWriter:

@@ -206,5 +206,4 @@ def sample_videos(
             for panel in (repeat(source, "c h w -> t c h w", t=len(video)), video, clip.frames)
         ]
         frames = side_by_side(panels, tile_px=VIDEO_TILE_PX)
-        sound = clip.audio.numpy()[: len(frames) * 640]
-        write_video(folder / f"{number}.mp4", frames, sound, crf=20)
+        write_video(folder / f"{number}.mp4", frames, clip.audio.numpy(), crf=20)

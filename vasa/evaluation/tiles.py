@@ -1,6 +1,6 @@
 """Labelled grids of pictures, for sheets that people look at."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -93,26 +93,24 @@ def save_png(path: Path, picture: Image.Image) -> None:
 
 def side_by_side(
     panels: Sequence[np.ndarray], *, tile_px: int, header: Sequence[str] = ()
-) -> np.ndarray:
+) -> Iterator[np.ndarray]:
     """Videos uint8 `t h w 3` beside each other, enlarged to `tile_px`, cut to the shortest.
 
     Args:
         panels: the videos.
         tile_px: side of each, even.
         header: a word above each; none leaves no room for words.
+
+    Returns:
+        The frames one by one, `1 h w 3`.
     """
-    length = min(len(panel) for panel in panels)
     above = [np.asarray(_header(header, tile_px=tile_px))] if header else []
-    frames = []
-    for index in range(length):
+    for pictures in zip(*panels, strict=False):
         tiles = [
-            np.asarray(
-                Image.fromarray(panel[index]).resize((tile_px, tile_px), Image.Resampling.BICUBIC)
-            )
-            for panel in panels
+            np.asarray(Image.fromarray(one).resize((tile_px, tile_px), Image.Resampling.BICUBIC))
+            for one in pictures
         ]
-        frames.append(np.concatenate([*above, np.concatenate(tiles, axis=1)], axis=0))
-    return np.stack(frames)
+        yield np.concatenate([*above, np.concatenate(tiles, axis=1)], axis=0)[None]
 
 
 def _header(words: Sequence[str], *, tile_px: int) -> Image.Image:

@@ -14,7 +14,7 @@ from einops import rearrange
 from PIL import Image
 from torch import Tensor
 
-from vasa.data.schema import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
+from vasa.data.schema import SAMPLE_RATE_HZ
 from vasa.data.shards import read_index
 from vasa.data.video import decode_mp4, write_video
 from vasa.evaluation.clip_reader import ClipReader
@@ -259,13 +259,13 @@ class Comparison:
             found = {name: path for name, path in files.items() if path.is_file()}
             if not found:
                 continue
-            frames = side_by_side(
-                [decode_mp4(path.read_bytes()) for path in found.values()],
-                tile_px=VIDEO_TILE_PX,
-                header=list(found),
+            panels = [decode_mp4(path.read_bytes()) for path in found.values()]
+            write_video(
+                folder / f"methods_{index}.mp4",
+                side_by_side(panels, tile_px=VIDEO_TILE_PX, header=list(found)),
+                self.clips.audio(index).numpy(),
+                crf=20,
             )
-            sound = self.clips.audio(index).numpy()[: len(frames) * SAMPLES_PER_FRAME]
-            write_video(folder / f"methods_{index}.mp4", frames, sound, crf=20)
 
     def write_inputs(self, folder: Path) -> None:
         """Each clip's picture and sound by key, for programs whose videos come as a folder."""
