@@ -20,11 +20,10 @@ from typing import Any
 import numpy as np
 from killing import finish
 from matplotlib.figure import Figure
-from watching import EVERY, Look, watch
+from watching import Look, watch
 
 from vasa.evaluation.report.marks import put_between
 from vasa.evaluation.results import ResultRow, measured_row, write_rows
-from vasa.training.run_folder import describe_environment
 
 FLOOR_STEPS = 100
 """A look at a random moment of a step sees activations as well: of so many steps the least look
@@ -80,18 +79,21 @@ def measured(
     num_steps, encoder_steps = lines[-1]["step"], starts["encoder_steps"]
     workers = max(one.num_workers for one in looks)  # at the end they go one by one
     looks = [one for one in looks if one.num_workers == workers]
-    settled = [one for one in looks if one.step > encoder_steps + 2 * EVERY] or looks[1:]
+    begin = encoder_steps + FLOOR_STEPS  # until then all networks have run and caches are full
+    settled = [one for one in looks if begin <= one.step < num_steps] or looks[1:]
     steps = np.array([one.step for one in settled], float)
     held = {
-        "mb": [one.main_own_mb + one.workers_mb for one in settled],
         "command_mb": [one.main_own_mb for one in settled],
-        "workers_mb": [one.workers_mb for one in settled],
+        "worker_mb": [one.workers_mb / max(workers, 1) for one in settled],
         "files": [float(one.files + one.worker_files) for one in settled],
     }
-    rows = []
+    found = {}
     for name, values in held.items():
         times, least = floors(steps, np.array(values))
-        value, low, high = slope(times, least, rng)
+        found[name] = slope(times, least, rng)
+    found = {"mb": max(found["command_mb"], found["worker_mb"]), **found}
+    rows = []
+    for name, (value, low, high) in found.items():
         rows.append(
             ResultRow(
                 metric=f"soak/{name}_per_1000_steps",
@@ -105,7 +107,8 @@ def measured(
                 ci_low=low,
                 ci_high=high,
                 note=f"slope of a line through the least of every {FLOOR_STEPS} steps after step "
-                f"{int(steps[0]) - 1}; interval by drawing blocks of residuals again",
+                f"{int(steps[0]) - 1}; interval by drawing blocks of residuals again"
+                + ("; of the process that grows most" if name == "mb" else ""),
                 stamp=stamp,
             )
         )
@@ -221,7 +224,7 @@ def main(run: Path, num_steps: int, experiment: Path) -> None:
     kept = json.loads(soaked.read_text())
     looks = [Look(**one) for one in kept["looks"]]
     lines = [json.loads(text) for text in (run / "stage1/metrics.jsonl").read_text().splitlines()]
-    environment = describe_environment(device="cpu")
+    environment = json.loads((run / "stage1/env.json").read_text())
     stamp = {
         "command": "PYTHONPATH=experiments python experiments/007-soak/soak.py RUN "
         f"{lines[-1]['step']}",

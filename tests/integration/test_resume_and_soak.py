@@ -153,7 +153,9 @@ def test_soaks_numbers_and_table(tmp_path, load):
     stamp = {"commit": "0123456789abcdef", "is_dirty": False, "machine": "m", "date": "2026-01-02"}
     rows = soak.measured(looks, lines, starts, stamp)
     found = {row.metric: row.value for row in rows}
-    assert found["soak/mb_per_1000_steps"] == pytest.approx(10)
+    assert found["soak/mb_per_1000_steps"] == found["soak/command_mb_per_1000_steps"]
+    assert found["soak/command_mb_per_1000_steps"] == pytest.approx(10)
+    assert found["soak/worker_mb_per_1000_steps"] == pytest.approx(0, abs=1e-6)
     assert found["soak/files_per_1000_steps"] == pytest.approx(0, abs=1e-6)
     assert found["soak/throughput_ratio"] == pytest.approx(0.5)
     assert found["startup/help_s"] == 0.2 and found["startup/first_step_s"] == 9.0
