@@ -153,6 +153,7 @@ def test_trembling_shows_as_jitter_and_in_the_distance_of_motion():
         row = rows[f"methods/shaken/{name}"]
         floor = rows[f"methods/real/{name}"].value
         assert row.control == floor and row.value > 1.2 * floor
+        assert 0 <= row.ci_low < row.value < row.ci_high
         assert rows[f"ranking/{name}"].value == 1
     same = rows_of(found + [replace(found[0], name="copy")])
     assert same["ranking/frechet_frames"].value == 0

@@ -1,45 +1,69 @@
-"""Fréchet distances of a method's videos and real ones.
+"""Fréchet distances of a method's videos and real ones, with intervals.
 
 The real clips are compared with themselves too, and so no video ever meets its own clip at its own
 moment: frames meet the other half of the clips' time, windows of motion the other half of the
 clips. What real clips score is then the floor. All methods have as many rows, which they must, as
-few rows make the distance larger. Shapes: n rows, f features, w frames of a window.
+few rows make the distance larger.
+
+Shapes: n rows, f features, w frames of a window.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
 import torch
 from torch import Tensor
 
+from vasa.evaluation.jackknife import jackknife_interval
 from vasa.evaluation.methods.videos import MethodReadings
 from vasa.evaluation.metrics.frechet import frechet_distance
 from vasa.evaluation.video_readings import VideoReadings
 
+GROUPS = 12
+"""Parts of the clips that are left out in turn, for the intervals."""
 
-def frechet_frames(one: MethodReadings, real: MethodReadings) -> float | None:
+Halves = Mapping[str, tuple[Tensor, Tensor]]
+"""Each clip's rows `n f` of the first half and of the second; one of them may have none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distance:
+    """A distance and its 95% interval; nan without clips enough for one."""
+
+    value: float
+    ci_low: float
+    ci_high: float
+
+
+def frechet_frames(one: MethodReadings, real: MethodReadings) -> Distance | None:
     """FD-frames; None where there are too few."""
-    halves = [_frame_halves(readings, real) for readings in (one, real)]
-    return _crossed(*halves)
+    keys = [key for key in real.videos if key in one.videos]
+    halves = [
+        {key: _in_time(readings.videos[key][0].features) for key in keys}
+        for readings in (one, real)
+    ]
+    return _with_interval(*halves)
 
 
 def frechet_motion(
     one: MethodReadings, real: MethodReadings, *, window_frames: int
-) -> float | None:
+) -> Distance | None:
     """FD-motion over windows; None where there are too few."""
-    series = [motion_series(videos[0]) for videos in real.videos.values()]
+    series = {key: motion_series(videos[0]) for key, videos in real.videos.items()}
     if not series:
         return None
-    std, mean = torch.std_mean(torch.cat(series), dim=0)
+    std, mean = torch.std_mean(torch.cat(list(series.values())), dim=0)
     std = std.clamp(min=1e-6)
-    halves = []
-    for readings in (one, real):
-        parts: tuple[list[Tensor], list[Tensor]] = ([], [])
-        for place, key in enumerate(real.videos):
-            if key not in readings.videos or key not in one.videos:
-                continue
-            moved = (motion_series(readings.videos[key][0]) - mean) / std
-            if len(moved) >= window_frames:
-                parts[place % 2].append(moved.unfold(0, window_frames, 1).flatten(1))
-        halves.append(parts)
-    return _crossed(*halves)
+    halves: tuple[dict[str, tuple[Tensor, Tensor]], ...] = ({}, {})
+    for place, (key, own) in enumerate(series.items()):
+        if key not in one.videos:
+            continue
+        for half, moved in zip(halves, (motion_series(one.videos[key][0]), own), strict=True):
+            windows = _windows((moved - mean) / std, window_frames)
+            none = windows[:0]
+            half[key] = (none, windows) if place % 2 else (windows, none)
+    return _with_interval(*halves)
 
 
 def motion_series(video: VideoReadings) -> Tensor:
@@ -53,25 +77,42 @@ def motion_series(video: VideoReadings) -> Tensor:
     return torch.cat((levels - levels.mean(dim=0), opened), dim=1).double()
 
 
-def _frame_halves(
-    readings: MethodReadings, beside: MethodReadings
-) -> tuple[list[Tensor], list[Tensor]]:
-    parts: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for key in readings.videos:
-        if key in beside.videos:
-            features = readings.videos[key][0].features
-            middle = len(features) // 2
-            parts[0].append(features[:middle])
-            parts[1].append(features[middle:])
-    return parts
+def _in_time(features: Tensor) -> tuple[Tensor, Tensor]:
+    middle = len(features) // 2
+    return features[:middle], features[middle:]
 
 
-def _crossed(
-    one: tuple[list[Tensor], list[Tensor]], real: tuple[list[Tensor], list[Tensor]]
-) -> float | None:
-    """Mean of first against second halves and of second against first."""
-    if any(sum(map(len, half)) < 2 for half in (*one, *real)):
+def _windows(series: Tensor, num_frames: int) -> Tensor:
+    """All windows of a series `t 8`, `n 8w`; none of one that is shorter."""
+    if len(series) < num_frames:
+        return series.new_zeros(0, series.shape[1] * num_frames)
+    return series.unfold(0, num_frames, 1).flatten(1)
+
+
+def _with_interval(one: Halves, real: Halves) -> Distance | None:
+    """The distance, and how it varies as each group of clips is left out in turn."""
+    keys = list(one)
+    value = _crossed(one, real, keys)
+    if value is None:
         return None
-    pairs = ((one[0], real[1]), (one[1], real[0]))
-    found = [frechet_distance(torch.cat(first), torch.cat(second)) for first, second in pairs]
+    # Neighbours in pairs: a group has a clip of either half.
+    group_of = {key: place // 2 % GROUPS for place, key in enumerate(keys)}
+    num = max(group_of.values()) + 1
+    left = [
+        _crossed(one, real, [key for key in keys if group_of[key] != group]) for group in range(num)
+    ]
+    known = [found for found in left if found is not None]
+    low, high = jackknife_interval(value, known if len(known) == num else [])
+    return Distance(value=value, ci_low=float(np.maximum(low, 0)), ci_high=high)
+
+
+def _crossed(one: Halves, real: Halves, keys: list[str]) -> float | None:
+    """Mean of first against second halves and of second against first."""
+    found = []
+    for mine, theirs in ((0, 1), (1, 0)):
+        first = torch.cat([one[key][mine] for key in keys]) if keys else torch.zeros(0, 1)
+        second = torch.cat([real[key][theirs] for key in keys]) if keys else first
+        if min(len(first), len(second)) < 2:
+            return None
+        found.append(frechet_distance(first, second))
     return sum(found) / len(found)

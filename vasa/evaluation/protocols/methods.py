@@ -193,23 +193,23 @@ def _distance_rows(
     for name, (distance, note) in table.items():
         floor = distance(real, real)
         for method, one in scores.items():
-            value = floor if method == REAL else distance(one.readings, real)
-            if value is None:
+            found = floor if method == REAL else distance(one.readings, real)
+            if found is None:
                 continue
             rows.append(
                 ResultRow(
                     metric=f"methods/{method}/{name}",
-                    value=value,
-                    control=None if method == REAL else floor,
+                    value=found.value,
+                    control=None if method == REAL or floor is None else floor.value,
                     control_name="" if method == REAL else "real clips against real clips",
                     split=split,
                     n=len(one.readings.videos),
                     unit="FD(own features)" if name == "frechet_frames" else "FD(own)",
                     higher_is_better=False,
-                    ci_low=float("nan"),
-                    ci_high=float("nan"),
-                    note=note + "; the first sample of each clip; of a set, so that there is no "
-                    "interval; neither FID nor FVD",
+                    ci_low=found.ci_low,
+                    ci_high=found.ci_high,
+                    note=note + "; the first sample of each clip; interval of a jackknife over "
+                    "groups of clips; neither FID nor FVD",
                 )
             )
     return rows
