@@ -3,8 +3,7 @@
 usage: python experiments/011-slurm-sweep/sweep.py RUN
 
 RUN holds motion/ and stage1/ (run.sh makes them), SLURM_CONF names a cluster that nothing else
-uses.
-Writes RUN/record.json.
+uses. Writes RUN/record.json.
 """
 
 import hashlib
@@ -110,7 +109,14 @@ def sweep(run: Path, log: Path, *, strike: bool) -> dict[str, Any]:
         started = subprocess.Popen(words, stdout=file, stderr=subprocess.STDOUT)
         if strike:
             for place, act in ((KILLED, kill_task), (REQUEUED, _requeue)):
-                wait_until(lambda place=place: steps_of(swept[place]) >= STRIKE_AT, "training")
+                wait_until(
+                    lambda place=place: (
+                        steps_of(swept[place]) >= STRIKE_AT or started.poll() is not None
+                    ),
+                    "training",
+                )
+                if steps_of(swept[place]) < STRIKE_AT:
+                    sys.exit(f"the sweep ended before member {place} trained; see {log}")
                 act(place)
         code = started.wait()
     # The command ends with the first failure; the other jobs go on.
