@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Trained on Arabic alone, heard in English and Chinese: held-out speakers and held-out languages.
 # Run again after an interruption it continues; what is complete is not made again.
-#   usage: run.sh DATA [RUN]   DATA: folder with lrw_ar/, lrs3/, grid/, speech/ and manifest.csv;
+#   usage: run.sh DATA [RUN]   DATA: folder with lrw_ar/, lrs3/, grid/, speech/, portraits/ and
+#   manifest.csv;
 #   VASA_WEIGHTS: the frozen experts, of preparation and of scores
 set -euo pipefail
 : "${VASA_WEIGHTS:?expected the folder of the frozen experts in VASA_WEIGHTS}"
@@ -40,6 +41,9 @@ score english_grid 3 'clips_per_speaker:1,source:grid'
 
 step "Chinese and English sound without pictures, spoken by the held-out people"
 python "$here/speech.py" "$run" "$data"
+
+step "photos and paintings of strangers say the same"
+python "$here/portraits.py" "$run" "$data"
 
 step "table"
 python "$here/table.py" "$run" "$here"

@@ -29,6 +29,11 @@ SCORES = {
     "pose_variation_deg": "Head motion dP, degrees a frame",
 }
 
+BESIDE = {
+    "speech.jsonl": "Sound without pictures",
+    "portraits.jsonl": "Photos and paintings of strangers, each says each sound",
+}
+
 
 def interval(row: ResultRow) -> str:
     """Value and 95% interval."""
@@ -85,10 +90,11 @@ def main(run: Path, experiment: Path) -> None:
     named = [
         replace(row, metric=f"{kind}/{row.metric}") for kind, rows in found.items() for row in rows
     ]
-    if (run / "speech.jsonl").is_file():
-        spoken = read_rows(run / "speech.jsonl")
-        lines += ["", "**Sound without pictures:**", "", markdown_table(spoken)]
-        named += spoken
+    for file, about in BESIDE.items():
+        if (run / file).is_file():
+            beside = read_rows(run / file)
+            lines += ["", f"**{about}:**", "", markdown_table(beside)]
+            named += beside
     write_rows(experiment / "results.jsonl", named)
     put_between(experiment / "README.md", "tables", "\n".join(lines) + "\n")
 
