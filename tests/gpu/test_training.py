@@ -36,13 +36,13 @@ def test_a_few_steps_are_finite_and_the_loss_falls(tmp_path, device, preset, rec
         *("module.lr=1.0e-3", "log_every=1", "sample_every=0", f"run_dir={tmp_path / 'run'}"),
         *("module.weights.bottleneck=0.0", "module.augmentation.code_noise=0.1", "data.root=x"),
     )
-    assert cfg.trainer.precision == "bf16-mixed"
     cfg.data = {
         "_target_": "vasa.cli.random_batches.RandomFaces",
         "image_size": cfg.module.model.image_size,
         **{"batch_size": 4, "frames_per_clip": 2, "seed": 0, "num_steps": 0, "num_workers": 0},
     }
     folder = train(cfg=cfg)
+    assert json.loads((folder / "env.json").read_text())["precision"] == "bf16-mixed"
     lines = [json.loads(text) for text in (folder / "metrics.jsonl").read_text().splitlines()]
     losses = [line["train/reconstruction"] for line in lines]
     assert len(losses) == STEPS

@@ -19,6 +19,7 @@ from vasa.evaluation.report.run_records import flat
 from vasa.evaluation.settings import EvaluationSettings
 from vasa.models.checkpoint import save_model
 from vasa.training.config import TRAINER_KEYS, build, check_keys, check_signatures, resolved
+from vasa.training.precision import chosen_precision
 from vasa.training.runner import build_trainer
 from vasa.types import InputError
 
@@ -110,7 +111,9 @@ def test_experiment(name, saved):
         assert isinstance(build(cfg.data), lightning.LightningDataModule)
     except InputError as error:  # its arguments fit; the shards are what the user makes
         assert "shards" in str(error)
-    assert isinstance(build_trainer(config), lightning.Trainer)
+    assert isinstance(
+        build_trainer(config, precision=chosen_precision(config["trainer"])), lightning.Trainer
+    )
     names = [name for name, _ in module.named_parameters() if "expert" in name.split(".")[0]]
     assert not names, "frozen experts stay out of the checkpoint"
 

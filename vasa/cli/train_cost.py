@@ -80,6 +80,8 @@ def train_step_costs(
         work: how much is measured.
         step_s: estimate of a step of the whole batch on a processor; None: no limit of time.
     """
+    from vasa.training.precision import chosen_precision
+
     metric = f"train_step/{name}"
     whole = config["data"]["batch_size"]
     plan = fitting(whole, work=work, step_s=step_s)
@@ -103,7 +105,7 @@ def train_step_costs(
     frames = config["data"].get("frames_per_clip") or config["data"]["window"]
     note = (
         f"batch of {batch_size}{'' if batch_size == whole else f' (of the preset {whole})'} x "
-        f"{frames} frames, {config['trainer']['precision']}, {plan.steps} steps after "
+        f"{frames} frames, {chosen_precision(config['trainer'])}, {plan.steps} steps after "
         f"{plan.warmup_steps}"
         + (", with the adversary" if config["module"].get("discriminator") else "")
     )

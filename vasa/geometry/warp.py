@@ -6,7 +6,8 @@ behind it would be spent on nothing, and wide gaps between planes blur a face as
 `b d h w 3` says where each output voxel is read from. Convention, decided once: fields are
 offsets, not coordinates; a posed volume is the canonical one under
 p = exp(log_scale) R q + (tx, ty, 0). Canonical -> posed: read at the inverse of p.
-Posed -> canonical: read at p.
+Posed -> canonical: read at p. Places are always float32, under autocast too: bfloat16 tells 256
+places of [-1, 1] apart at its edges, a quarter of a voxel at 64.
 """
 
 from collections.abc import Callable
@@ -41,18 +42,23 @@ def pose_points(points: Tensor, pose: Tensor) -> Tensor:
     Args:
         points: `b n 3` or `1 n 3`.
         pose: yaw, pitch, roll, tx, ty, log scale, `b 6`.
+
+    Returns:
+        `b n 3`, float32.
     """
-    rotation = rotation_from_angles(pose[:, :3])
-    posed = torch.einsum("b i j, b n j -> b n i", rotation, points.expand(len(pose), -1, -1))
-    return posed * pose[:, 5].exp()[:, None, None] + _translation(pose)[:, None]
+    with torch.autocast(pose.device.type, enabled=False):
+        pose, points = pose.float(), points.float().expand(len(pose), -1, -1)
+        posed = torch.einsum("b i j, b n j -> b n i", rotation_from_angles(pose[:, :3]), points)
+        return posed * pose[:, 5].exp()[:, None, None] + _translation(pose)[:, None]
 
 
 def unpose_points(points: Tensor, pose: Tensor) -> Tensor:
     """The inverse of `pose_points`: q = exp(-log_scale) R^T (p - t)."""
-    rotation = rotation_from_angles(pose[:, :3])
-    moved = points.expand(len(pose), -1, -1) - _translation(pose)[:, None]
-    unposed = torch.einsum("b j i, b n j -> b n i", rotation, moved)
-    return unposed * (-pose[:, 5]).exp()[:, None, None]
+    with torch.autocast(pose.device.type, enabled=False):
+        pose, points = pose.float(), points.float().expand(len(pose), -1, -1)
+        moved = points - _translation(pose)[:, None]
+        unposed = torch.einsum("b j i, b n j -> b n i", rotation_from_angles(pose[:, :3]), moved)
+        return unposed * (-pose[:, 5]).exp()[:, None, None]
 
 
 def _carry(transform: Callable[[Tensor, Tensor], Tensor], grid: Tensor, pose: Tensor) -> Tensor:
@@ -67,11 +73,17 @@ def head_grid(pose: Tensor, depth: int, height: int, width: int) -> Tensor:
 
 
 def sample_volume(volume: Tensor, grid: Tensor) -> Tensor:
-    """Read a volume `b c d h w` at a grid `b d h w 3`, trilinear, edges continued."""
+    """Read a volume `b c d h w` at a grid `b d h w 3`, trilinear, edges continued.
+
+    A volume of less than float32 is read in float32, as its places are, and given back in its own.
+    """
     middle = torch.tensor((0.0, 0.0, (NEAR + FAR) / 2), device=grid.device)
     half = torch.tensor((1.0, 1.0, (FAR - NEAR) / 2), device=grid.device)
-    places = ((grid - middle) / half).to(volume.dtype)
-    return F.grid_sample(volume, places, padding_mode="border", align_corners=False)
+    places = (grid - middle) / half
+    read = F.grid_sample(
+        volume.to(places.dtype), places, padding_mode="border", align_corners=False
+    )
+    return read.to(volume.dtype)
 
 
 def warp_to_canonical(volume: Tensor, pose: Tensor, offsets: Tensor) -> Tensor:

@@ -79,9 +79,11 @@ class CodeLeak(nn.Module):
 
     @torch.no_grad()
     def _remember(self, code: Tensor, angles: Tensor) -> None:
+        """What is not finite is left out: it would spoil every step until it is written over."""
         places = (self.filled + torch.arange(len(code), device=code.device)) % len(self.codes)
-        self.codes[places] = code
-        self.angles[places] = angles
+        finite = (code.isfinite().all(-1) & angles.isfinite().all(-1))[:, None]
+        self.codes[places] = torch.where(finite, code, self.codes[places])
+        self.angles[places] = torch.where(finite, angles, self.angles[places])
         self.filled += len(code)
 
     def _leaks(self, code: Tensor, angles: Tensor) -> Leaks:

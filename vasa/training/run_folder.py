@@ -67,6 +67,11 @@ class RunFolder:
                 "give another run_dir, or remove that folder"
             )
 
+    def precision(self) -> str | None:
+        """What a run that was begun computes in; it is continued in the same, on any machine."""
+        record = self.path / "env.json"
+        return json.loads(record.read_text()).get("precision") if record.is_file() else None
+
     def open(
         self, *, config: dict[str, Any], overrides: Sequence[str], environment: dict[str, Any]
     ) -> None:

@@ -24,6 +24,7 @@ from vasa.training.config import build, default_run_dir, resolved
 from vasa.training.ema import ModelEma
 from vasa.training.last_checkpoint import Stopped
 from vasa.training.logging import open_mirrors, report
+from vasa.training.precision import chosen_precision
 from vasa.training.run_folder import RunFolder, describe_environment
 
 
@@ -65,10 +66,14 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
             keep_last=config["checkpoint_last"],
             keep_best=config["checkpoint_best"],
         )
-        trainer = build_trainer(config, store=store)
+        precision = folder.precision() or chosen_precision(config["trainer"])
+        trainer = build_trainer(config, precision=precision, store=store)
         data.share_out(RowShare(index=trainer.global_rank, count=trainer.world_size))
         if trainer.is_global_zero:
-            environment = describe_environment(device=str(trainer.strategy.root_device))
+            environment = {
+                **describe_environment(device=str(trainer.strategy.root_device)),
+                "precision": precision,
+            }
             folder.open(config=config, overrides=overrides, environment=environment)
         mirrors = open_mirrors(
             kind=config["logger"]["kind"] if trainer.is_global_zero else "none",
@@ -168,12 +173,12 @@ def _report_once(text: str) -> None:
 
 
 def build_trainer(
-    config: dict[str, Any], *, store: CheckpointStore | None = None
+    config: dict[str, Any], *, precision: str, store: CheckpointStore | None = None
 ) -> lightning.Trainer:
     """Lightning's Trainer; the end of the run is the end of the (finite) data."""
     settings = {key: value for key, value in config["trainer"].items() if key != "num_threads"}
     return lightning.Trainer(
-        **settings,
+        **{**settings, "precision": precision},
         plugins=[] if store is None else [store],
         max_epochs=1,
         logger=False,

@@ -259,7 +259,13 @@ class Stage1Losses(Stage1Motion):
         )
         return {
             "consistency": transfer_consistency_loss(
-                posed, animated, self.features, perceptual_weight=1.0
+                posed,
+                animated,
+                self.features,
+                perceptual_weight=1.0,
+                weights=self._foreground(
+                    flat["landmarks"][:some], image.shape[-1], flat["valid"][:some]
+                ),
             ),
             "cross_identity": cross_identity_loss(
                 measured.identity[some : 2 * some], source_embedding

@@ -7,7 +7,7 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from vasa.data.augment import colour_jitter, smooth_flow
+from vasa.data.augment import colour_jitter, thin_plate_flow
 from vasa.data.order import step_generator
 from vasa.losses.bottleneck import bottleneck_loss
 from vasa.losses.code_leak import CodeLeak
@@ -84,7 +84,7 @@ class Stage1Motion(lightning.LightningModule):
         placed = placed + augmentation.pose_noise * units * normal(*z_pose.shape)
         num_glimpses = len(model.dynamics.glimpses)
         with share.drawing(groups=2):
-            flow = smooth_flow(
+            flow = thin_plate_flow(
                 generator,
                 batch=len(image) * num_glimpses,
                 size=model.dynamics.glimpse_size,

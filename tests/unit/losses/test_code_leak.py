@@ -67,3 +67,15 @@ def test_memory_keeps_the_last_codes():
     for value in range(3):
         leak(torch.full((2, 1), float(value)), pose=torch.zeros(2, 6))
     assert sorted(leak.codes.flatten().tolist()) == [1.0, 1.0, 2.0, 2.0]
+
+
+def test_codes_that_are_not_finite_are_not_remembered():
+    leak = CodeLeak(z_dyn_dim=1, memory=4, sigma=1.0)
+    leak(torch.tensor([[1.0], [2.0], [3.0], [4.0]]), pose=torch.zeros(4, 6))
+    bad = torch.zeros(2, 6)
+    bad[1, 0] = torch.nan
+    leak(torch.tensor([[torch.inf], [5.0]]), pose=bad)
+    assert leak.codes.flatten().tolist() == [1.0, 2.0, 3.0, 4.0]
+    found = leak(torch.tensor([[1.0], [6.0]]), pose=torch.zeros(2, 6))
+    assert found.pose.isfinite() and found.identity.isfinite()
+    assert leak.codes.flatten().tolist() == [1.0, 2.0, 1.0, 6.0]

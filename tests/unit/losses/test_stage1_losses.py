@@ -42,6 +42,22 @@ def test_zero_at_equality():
     assert cross_identity_loss(embedding, embedding).abs() < 1e-6
 
 
+def test_transfers_may_differ_behind_the_head():
+    x = pictures()
+    head = torch.zeros(2, 1, 16, 16)
+    head[..., 4:12, 4:12] = 1
+    behind = x + 0.25 * (1 - head)
+
+    def loss(weights: torch.Tensor | None) -> torch.Tensor:
+        return transfer_consistency_loss(
+            behind, x, lambda picture: [picture], perceptual_weight=0.0, weights=weights
+        )
+
+    assert loss(head) == 0
+    torch.testing.assert_close(loss(None), torch.tensor(0.25 * 0.75))
+    torch.testing.assert_close(loss(1 - head), torch.tensor(0.25))
+
+
 def test_closed_forms():
     x = torch.zeros(1, 3, 4, 4)
     weights = torch.zeros(1, 1, 4, 4)

@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from vasa.data.augment import colour_jitter, smooth_flow
+from vasa.data.augment import colour_jitter, thin_plate_flow
 from vasa.geometry.warp import warp_from_canonical
 from vasa.models.face_autoencoder import FaceAutoencoder
 from vasa.types import FaceLatents
@@ -199,7 +199,7 @@ def test_augmentation_is_a_function_of_its_generator():
 
     def draw(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
         generator = torch.Generator().manual_seed(seed)
-        flow = smooth_flow(generator, batch=2, size=16, knots=4, amplitude=0.05)
+        flow = thin_plate_flow(generator, batch=2, size=16, knots=4, amplitude=0.05)
         return flow, colour_jitter(image, generator, strength=0.5)
 
     assert all(torch.equal(a, b) for a, b in zip(draw(1), draw(1), strict=True))
