@@ -75,7 +75,7 @@ def train(run: Path, name: str) -> None:
 def scores(run: Path, name: str) -> dict[str, dict[str, Any]]:
     """Rows of a variant's metrics, with RUN for where all of it lay."""
     text = (folder(run, name) / "scores" / "results.jsonl").read_text().replace(str(run), "RUN")
-    rows = [{**json.loads(line), "variant": name, "device": "cpu"} for line in text.splitlines()]
+    rows = [{**json.loads(line), "variant": name} for line in text.splitlines()]
     return {row["metric"]: row for row in rows if row["metric"] in METRICS}
 
 

@@ -60,6 +60,11 @@ COLUMNS = {
     "disentanglement/mouth_correlation": "mouth r",
     "disentanglement/identity_similarity": "identity",
 }
+STAMP = (
+    *("split", "n", "seed", "command", "commit", "is_dirty", "date", "machine", "device"),
+    *("threads", "evaluation", "identity", "models", "loss_networks", "experts", "data"),
+)
+"""What a mean of rows keeps of them: how, with what and on what they were measured."""
 
 SEEDS = (0, 1, 2)
 KEPT = (*ASKED, *BESIDE, "disentanglement/leakage/")
@@ -72,7 +77,7 @@ def rows_of(folder: Path, *, run: Path, kept: tuple[str, ...]) -> list[Row]:
     """Rows that `vasa evaluate` left in a stage-1 run, with RUN for where all of it lay."""
     text = (folder / "disentanglement" / "results.jsonl").read_text()
     lines = text.replace(str(run), "RUN").splitlines()
-    rows = [{**json.loads(line), "device": "cpu"} for line in lines]
+    rows = [json.loads(line) for line in lines]
     return [row for row in [*rows, *identity_means(rows)] if row["metric"].startswith(kept)]
 
 
@@ -83,7 +88,8 @@ def identity_means(rows: list[Row]) -> list[Row]:
         if row["metric"].startswith(CELL):
             changed, measured = row["metric"].removeprefix(CELL).split("_")
             cells[changed, measured] = row
-    stamp = {key: rows[0][key] for key in ("commit", "is_dirty", "date", "machine", "seed", "n")}
+    first = rows[0]
+    stamp = {key: first[key] for key in STAMP if key in first}
     sets = {
         "identity_moves": [r for (a, b), r in cells.items() if a == "identity" != b],
         "moves_identity": [r for (a, b), r in cells.items() if b == "identity" != a],

@@ -142,6 +142,21 @@ def test_table_5_asks_for_the_papers_settings(monkeypatch):
     assert asked.splitlines() == list(module.SETTINGS)
 
 
+def test_means_of_experiment_5_say_how_they_were_measured(monkeypatch):
+    module = load(ROOT / "experiments" / "005-disentanglement", monkeypatch)
+    cells = {("identity", "yaw"): 0.25, ("identity", "gaze"): 0.75, ("yaw", "identity"): 0.125}
+    rows = [
+        row(f"disentanglement/leakage/{a}_{b}", [value], device="cuda: a GPU", command="vasa ...")
+        for (a, b), value in cells.items()
+    ]
+    found = {one["metric"].rsplit("/", 1)[-1]: one for one in module.identity_means(rows)}
+    assert found["leakage_identity_moves"]["value"] == 0.5
+    assert found["leakage_moves_identity"]["value"] == 0.125
+    for one in found.values():
+        assert one["device"] == "cuda: a GPU" and one["command"] == "vasa ..."
+        assert one["commit"] and one["models"]["stage2"] == "aaaa" and one["n"] == 1
+
+
 def test_figure_3(tmp_path, monkeypatch):
     module = load(FIGURE_3, monkeypatch)
     sheets = tmp_path / "out" / "eval" / "sheets"

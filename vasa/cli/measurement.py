@@ -102,7 +102,9 @@ def device_name(device: str) -> str:
     """`cpu`, or the GPU's name."""
     import torch
 
-    return f"cuda: {torch.cuda.get_device_name()}" if device == "cuda" else device
+    from vasa.evaluation import devices
+
+    return devices.device_name(torch.device(device))
 
 
 def peak_gb(device: str = "cpu") -> float:

@@ -9,6 +9,13 @@ from torch import Tensor
 from vasa.types import FaceLatents, FaceMeasurements
 
 
+def device_name(device: torch.device) -> str:
+    """`cpu`, or the GPU's name, such as `cuda: NVIDIA H200`."""
+    if device.type != "cuda":
+        return device.type
+    return f"cuda: {torch.cuda.get_device_name(device)}"
+
+
 class AutoencoderOn:
     """A FaceAutoencoder on a device; motions and pictures are handed over on the CPU.
 

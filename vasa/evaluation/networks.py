@@ -116,10 +116,28 @@ class Networks:
 
     def _loss_network(self) -> str | None:
         """The network that stage 1's perceptual loss looked through, where its run says so."""
+        return self._trained_with("perceptual")
+
+    def _trained_with(self, name: str) -> str | None:
+        """A setting of stage 1's module, where its run says so."""
         path = self.inputs.stage1 / "config.yaml"
         if not path.is_file():
             return None
-        return OmegaConf.select(OmegaConf.load(path), "module.perceptual")
+        return OmegaConf.select(OmegaConf.load(path), f"module.{name}")
+
+    def describe_losses(self) -> dict[str, str | None]:
+        """What stage 1's losses looked through: `perceptual`, `face_expert`, `face_expert_hash`.
+
+        None where its run does not say; no hash where the expert's run is no longer at the path
+        that stage 1's configuration names.
+        """
+        expert = self._trained_with("expert")
+        is_here = expert is not None and (Path(expert) / "model").is_dir()
+        return {
+            "perceptual": self._trained_with("perceptual"),
+            "face_expert": None if expert is None else Path(expert).name,
+            "face_expert_hash": model_hash(expert)[:8] if expert and is_here else None,
+        }
 
     @cached_property
     def syncnet(self) -> Any:

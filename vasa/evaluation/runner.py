@@ -12,6 +12,7 @@ import torch
 from tqdm import tqdm
 
 from vasa.evaluation.counterfactuals import CounterfactualSource
+from vasa.evaluation.devices import device_name
 from vasa.evaluation.drawings import draw
 from vasa.evaluation.networks import PERCEIVING
 from vasa.evaluation.protocol_calls import NEEDS, PROTOCOLS, REMEASURED, SCORERS
@@ -42,7 +43,7 @@ def evaluate(
         inputs: folders of data and runs.
         output: the results.jsonl to write.
         seed: of generation, random twins and bootstrap.
-        environment: command, commit and machine, recorded with every row.
+        environment: command, commit and machine, recorded with every row beside the device.
         pretrained: the measuring expert of real faces; None: the run `inputs.expert`.
         device: where networks compute; no part of the result.
         counterfactual_source: draws what the protocol `disentanglement` needs from `inputs.data`.
@@ -127,6 +128,7 @@ def _stamp(
         "identity": identity[:8],
         "seed": seed,
         "models": {role: model["hash"][:8] for role, model in bench.describe_models().items()},
+        "loss_networks": bench.describe_losses(),
         "data": str(bench.inputs.data),
         "clip_list": None
         if bench.clip_list is None
@@ -135,6 +137,8 @@ def _stamp(
         "commit": environment.get("commit"),
         "is_dirty": environment.get("is_dirty"),
         "machine": environment.get("machine"),
+        "device": device_name(bench.device),
+        "threads": torch.get_num_threads(),
     }
 
 

@@ -90,6 +90,10 @@ def test_all_methods_from_set_to_rows_and_nothing_is_made_twice(world, tmp_path,
     for name in names:
         confidence = rows[f"methods/{name}/sync_confidence"]
         assert confidence.n == 3 and len(confidence.clip_values) == 3
+        assert (
+            confidence.stamp["device"] == "cpu" and confidence.stamp["command"] == "vasa evaluate"
+        )
+        assert confidence.stamp["loss_networks"]["perceptual"] is None, "no run wrote its settings"
         assert confidence.stamp["syncnet"] == f"own:{model_hash(world.inputs.syncnet)[:8]}"
         assert np.isfinite(rows[f"methods/{name}/frechet_frames"].value)
     assert rows["methods/still/jitter"].value < rows["methods/real/jitter"].value

@@ -9,6 +9,7 @@ import yaml
 
 from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
 from vasa.evaluation.workbench import Workbench
+from vasa.models.checkpoint import model_hash, save_model
 from vasa.types import InputError
 
 CONF = Path(__file__).parents[3] / "conf" / "evaluation"
@@ -77,6 +78,19 @@ def test_the_network_of_the_training_loss_is_recognised(
     assert found.describe_perceptual()[0]["name"] == "squeezenet_features"
     taps = found.perceptual(torch.rand(2, 3, 32, 32))
     assert len(taps) == 7 and all(len(tap) == 2 for tap in taps)
+
+
+def test_rows_can_say_what_the_losses_looked_through(tmp_path) -> None:
+    nothing = {"perceptual": None, "face_expert": None, "face_expert_hash": None}
+    assert bench(tmp_path).describe_losses() == nothing
+    expert = tmp_path / "expert_loss"
+    text = f"module: {{perceptual: squeezenet, expert: {expert}}}"
+    (tmp_path / "config.yaml").write_text(text)
+    known = {"perceptual": "squeezenet", "face_expert": "expert_loss"}
+    assert bench(tmp_path).describe_losses() == known | {"face_expert_hash": None}
+    save_model(torch.nn.Identity(), {"_target_": "vasa.nothing"}, expert / "model")
+    digest = model_hash(expert)[:8]
+    assert bench(tmp_path).describe_losses() == known | {"face_expert_hash": digest}
 
 
 def test_no_loss_can_see_the_identity_that_real_clips_are_scored_with() -> None:
