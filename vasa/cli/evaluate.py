@@ -51,6 +51,7 @@ def main(cfg: DictConfig) -> None:
         seed=config["seed"],
         counterfactual_source=counterfactual_source(data),
         device=torch.device(config["device"]),
+        shared=path("shared"),
         environment={
             "command": " ".join(environment["command"]),
             "commit": environment["commit"],

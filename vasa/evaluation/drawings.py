@@ -61,9 +61,8 @@ def draw(bench: Workbench, folder: Path, rows: Sequence[ResultRow]) -> None:
         sheets.generated_sheet(folder / "sheets" / "4_generated.png", videos=videos, **common)
         sheets.mouth_curves(
             folder / "sheets" / "5_mouth_opening.png",
-            instrument=bench.instrument,
+            read=bench.measured,
             videos=videos,
-            batch_size=bench.settings.batch_size,
             **common,
         )
         sheets.sample_videos(

@@ -12,6 +12,9 @@ from vasa.types import FaceMeasurements
 Instrument = Callable[[Tensor], FaceMeasurements]
 """`image b 3 h w` in [0, 1] to measurements: FaceExpert, or FaceMeasure on real faces."""
 
+ReadVideo = Callable[[Tensor], FaceMeasurements]
+"""Frames of a video, uint8 `t c h w`, to what is measured in them."""
+
 REMEASURED = "re-measured from the generated frames"
 """What a row's note says where nothing comes from the generator."""
 

@@ -10,6 +10,8 @@ OWN_METHODS = (
 )
 TALKING = ("ours", "shuffled")
 FROM_TRAINING = ("random_motion", "retrieval", "ridge")
+GENERATED = (*TALKING, *FROM_TRAINING)
+"""Methods whose frames stage 1 draws."""
 
 
 @dataclass(kw_only=True)
@@ -21,7 +23,6 @@ class MethodSettings:
         folders: folders of mp4 by the name of a method outside the project; None: no such method
             (so that a command line may give any names).
         num_samples: videos an audio of ours; their scores are averaged.
-        crf: of the codec that all videos, the real ones too, go through.
         length_tolerance_frames: by which a folder's video may miss the clip's length.
         train_clips: that random motion, retrieval and ridge take from.
         val_clips: that the ridge's penalty is chosen on.
@@ -35,7 +36,6 @@ class MethodSettings:
     names: list[str]
     folders: dict[str, str] | None
     num_samples: int
-    crf: int
     length_tolerance_frames: int
     train_clips: int
     val_clips: int
@@ -93,7 +93,8 @@ class ListRule:
     Attributes:
         num_speakers: people, drawn by the seed.
         clips_per_speaker: clips of each, drawn by the seed.
-        num_clips: of the whole list, at most.
+        num_clips: of the whole list: at most, or with `num_speakers` exactly, spread over these as
+            evenly as they have clips, everybody with one at least.
         min_seconds: of a clip.
         max_seconds: of a clip.
         source: words that a clip's source begins with, in any case.
@@ -105,3 +106,19 @@ class ListRule:
     min_seconds: float | None = None
     max_seconds: float | None = None
     source: str | None = None
+
+    def check(self, name: str) -> None:
+        """What the types can't say.
+
+        Raises:
+            InputError: clips of a person beside clips of all, or fewer clips than people.
+        """
+        if self.num_speakers is None or self.num_clips is None:
+            return
+        if self.clips_per_speaker is not None or self.num_clips < self.num_speakers:
+            raise InputError(
+                f"expected evaluation.list_rules.{name} of num_speakers with clips_per_speaker, or "
+                "with num_clips of at least one a person, got num_speakers "
+                f"{self.num_speakers}, clips_per_speaker {self.clips_per_speaker} and num_clips "
+                f"{self.num_clips}"
+            )

@@ -88,13 +88,16 @@ def _run_disentanglement(bench: Workbench) -> list[ResultRow]:
 
 def _run_generated(bench: Workbench) -> list[ResultRow]:
     return generated(
-        instrument=bench.instrument,
+        read=bench.measured,
         clips=bench.clips,
         videos=bench.videos,
+        real_videos=[clip.frames for clip in bench.coded_clips],
         events=bench.settings.events,
         start_frames=bench.start_frames,
         asked_distance=bench.asked_distance,
-        **_shared(bench),
+        motion_window_frames=bench.settings.methods.motion_window_frames,
+        bootstrap=bench.bootstrap,
+        track=bench.track,
     )
 
 
@@ -111,7 +114,7 @@ def _run_controls(bench: Workbench) -> list[ResultRow]:
     return rows + control_floor(
         instrument=bench.instrument,
         reader=reader,
-        clips=bench.clips,
+        clips=bench.coded_clips,
         **_shared(bench),
     )
 
@@ -123,8 +126,8 @@ def _run_diversity(bench: Workbench) -> list[ResultRow]:
 
 def _run_sync(bench: Workbench) -> list[ResultRow]:
     return sync(
-        syncnet=bench.syncnet,
-        clips=bench.clips,
+        syncnet=bench.kept_syncnet,
+        clips=bench.coded_clips,
         videos=bench.videos if bench.inputs.stage2 is not None else None,
         shift_frames=bench.settings.sync_shift_frames,
         bootstrap=bench.bootstrap,
@@ -137,20 +140,21 @@ def _run_capp(bench: Workbench) -> list[ResultRow]:
     return capp(
         scorer=bench.capp,
         random_scorer=bench.capp.untrained(seed=bench.seed),
-        clips=bench.clips,
+        clips=bench.coded_clips if is_generating else bench.clips,
         videos=bench.videos if is_generating else None,
-        instrument=bench.instrument if is_generating else None,
+        read=bench.measured if is_generating else None,
         set_name=settings.set_name,
         shift_frames=settings.shift_frames,
         scales=settings.scales,
-        **_shared(bench),
+        bootstrap=bench.bootstrap,
+        track=bench.track,
     )
 
 
 def _run_methods(bench: Workbench) -> list[ResultRow]:
     comparison = Comparison(bench)
     if bench.settings.methods.write_inputs:
-        comparison.write_inputs(bench.shared_cache.parent.parent / "inputs")
+        comparison.write_inputs(bench.cache.parent.parent / "inputs")
     hashes = {role: model["hash"] for role, model in bench.describe_models().items()}
     rows = methods(
         readings=comparison.readings(),

@@ -18,7 +18,8 @@ from vasa.evaluation.networks import PERCEIVING
 from vasa.evaluation.protocol_calls import NEEDS, PROTOCOLS, REMEASURED, SCORERS
 from vasa.evaluation.results import ResultRow, read_rows, write_rows
 from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
-from vasa.evaluation.workbench import Track, Workbench
+from vasa.evaluation.video_bench import Track
+from vasa.evaluation.workbench import Workbench
 from vasa.types import InputError
 
 
@@ -32,6 +33,7 @@ def evaluate(
     device: torch.device,
     pretrained: Any | None = None,
     counterfactual_source: CounterfactualSource | None = None,
+    shared: Path | None = None,
 ) -> list[ResultRow]:
     """Runs every protocol and writes `output`, with sheets and videos in `eval/` beside it.
 
@@ -47,12 +49,16 @@ def evaluate(
         pretrained: the measuring expert of real faces; None: the run `inputs.expert`.
         device: where networks compute; no part of the result.
         counterfactual_source: draws what the protocol `disentanglement` needs from `inputs.data`.
+        shared: folder for videos and readings, which evaluations may have in common; None:
+            `eval/parts/shared`.
 
     Raises:
         InputError: an unknown protocol, or an input that one needs and that is not there.
     """
     started = time.monotonic()
     _check(settings, inputs)
+    if settings.list is None and settings.list_rule is not None:
+        settings = replace(settings, list=str(output.parent / f"{settings.list_rule}.txt"))
     folder = output.parent / "eval"
     bench = Workbench(
         settings=settings,
@@ -63,6 +69,7 @@ def evaluate(
         pretrained=pretrained,
         device=device,
         counterfactual_source=counterfactual_source,
+        shared=shared,
     )
     identity = bench.identity()
     done = folder / "done.json"

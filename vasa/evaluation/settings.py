@@ -122,6 +122,7 @@ class EvaluationSettings:
         split: of the shards; its people and sentences are held out.
         num_clips: clips of that split.
         max_seconds: of each clip.
+        crf: of the codec that all scored videos go through, generated and real ones.
         frame_stride: frames between scored frames of reenactments.
         mouth_margin: of the mouth box, as a share of the lips' width.
         perceptual: network of the perceptual distance: vgg19, squeezenet, or none to leave it out.
@@ -143,7 +144,8 @@ class EvaluationSettings:
         capp: of the protocol capp.
         methods: of the protocol methods.
         list: file of clip keys, which are scored in place of `num_clips` of the split.
-        list_rule: by which that file is drawn and written where it is not there.
+        list_rule: by which that file is drawn and written where it is not there; without `list` it
+            is `<list_rule>.txt` beside the results.
         list_rules: by name.
         num_sheet_rows: rows of the sheets.
         num_videos: videos beside the results.
@@ -156,6 +158,7 @@ class EvaluationSettings:
     split: str
     num_clips: int
     max_seconds: float
+    crf: int
     frame_stride: int
     mouth_margin: float
     perceptual: str
@@ -249,14 +252,15 @@ class EvaluationSettings:
         """Whether the clip list's rule is there.
 
         Raises:
-            InputError: an unknown rule, or one without a file to write.
+            InputError: an unknown rule, or one that contradicts itself.
         """
-        name = self.list_rule
-        if name is not None and (name not in self.list_rules or self.list is None):
+        if self.list_rule is not None and self.list_rule not in self.list_rules:
             raise InputError(
-                f"expected evaluation.list_rule of {', '.join(self.list_rules)} with "
-                f"evaluation.list=FILE to write, got {name!r} and {self.list}"
+                f"expected evaluation.list_rule of {', '.join(self.list_rules)}, got "
+                f"{self.list_rule!r}"
             )
+        for name, rule in self.list_rules.items():
+            rule.check(name)
 
     def judges(self) -> Judges:
         """The criteria as objects."""

@@ -24,7 +24,7 @@ from vasa.evaluation.face_grids import (
     self_reenactment_grid,
     swap_grid,
 )
-from vasa.evaluation.measuring import Instrument, measure
+from vasa.evaluation.measuring import ReadVideo
 from vasa.evaluation.metrics.correlation import pearson
 from vasa.evaluation.protocols.leakage import CODES, encode_person, swapped
 from vasa.evaluation.protocols.pairing import other_person
@@ -162,11 +162,10 @@ def control_sheet(path: Path, *, asked: Sequence[Asked], sources: Sequence[Sweep
 def mouth_curves(
     path: Path,
     *,
-    instrument: Instrument,
+    read: ReadVideo,
     clips: Sequence[EvaluationClip],
     videos: Sequence[Tensor],
     num_rows: int,
-    batch_size: int,
 ) -> None:
     """Mouth opening over time: truth of the audio, and re-measured from the generated frames."""
     from matplotlib.figure import Figure
@@ -176,7 +175,7 @@ def mouth_curves(
     axes = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
     for axis, (clip, video) in zip(axes, shown, strict=True):
         length = min(len(video), len(clip.mouth))
-        seen = measure(instrument, video[:length].float() / 255, batch_size=batch_size).mouth[:, 0]
+        seen = read(video).mouth[:length, 0]
         truth = clip.mouth[:length, 0]
         time = np.arange(length) / FPS
         axis.plot(time, truth, color="#8a8f98", label="truth of the audio")

@@ -2,51 +2,43 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from vasa.data.schema import FPS, SPLITS
-from vasa.data.shards import index_hash, read_index
-from vasa.evaluation.clip_reader import ClipReader
-from vasa.evaluation.clips import EvaluationClip, choose_rows, load_clips
+from vasa.data.shards import read_index
+from vasa.evaluation.clips import EvaluationClip
 from vasa.evaluation.control_sweep import Asked, SweepReadings, asked_values, read_sweep
 from vasa.evaluation.counterfactuals import (
     Counterfactuals,
     CounterfactualSource,
     to_counterfactuals,
 )
-from vasa.evaluation.lists import ClipList, build_list, listed_rows, read_list, write_list
 from vasa.evaluation.methods.folder import folder_hash
-from vasa.evaluation.networks import Networks
 from vasa.evaluation.protocols.pairing import unrelated
 from vasa.evaluation.results import Bootstrap
 from vasa.evaluation.sample_spread import SourceSamples, source_samples
 from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
+from vasa.evaluation.video_bench import Track, VideoBench
 from vasa.types import InputError
 
-Track = Callable[[Iterable], Iterable]
-SHARED = "shared"
 
-
-class Workbench(Networks):
+class Workbench(VideoBench):
     """Makes on first use.
 
     Args:
         settings: of the evaluation.
         inputs: folders of data and runs.
         seed: of everything random.
-        cache: folder that keeps generated videos between starts.
+        cache: folder of this configuration, that keeps what was made between starts.
         track: wraps long loops (a progress bar).
         pretrained: the measuring expert of real faces; None: the run `expert`.
         device: where networks compute.
         counterfactual_source: draws pictures with single factors changed; None where nobody can.
+        shared: folder for what is known by its own hash; None: beside `cache`.
     """
 
     def __init__(
@@ -60,56 +52,20 @@ class Workbench(Networks):
         pretrained: Any | None,
         device: torch.device,
         counterfactual_source: CounterfactualSource | None = None,
+        shared: Path | None = None,
     ) -> None:
         super().__init__(
-            settings=settings, inputs=inputs, seed=seed, pretrained=pretrained, device=device
+            settings=settings,
+            inputs=inputs,
+            seed=seed,
+            cache=cache,
+            shared=shared,
+            track=track,
+            pretrained=pretrained,
+            device=device,
         )
         self.counterfactual_source = counterfactual_source
-        self.cache = cache
-        self.track = track
         self.bootstrap = Bootstrap(num_resamples=settings.num_resamples, seed=seed)
-
-    @cached_property
-    def clips(self) -> list[EvaluationClip]:
-        """The held-out clips; exactly those of the list where there is one."""
-        if self.clip_list is not None:
-            return [self.clip_reader.clip(index) for index in range(len(self.clip_reader))]
-        return self._load(self.settings.split, self.settings.num_clips)
-
-    @cached_property
-    def clip_list(self) -> ClipList | None:
-        """The clips that are asked for; drawn by its rule and written where it is not there yet."""
-        if self.settings.list is None:
-            return None
-        path, name = Path(self.settings.list), self.settings.list_rule
-        if not path.is_file() and name is not None:
-            drawn = build_list(
-                read_index(self.inputs.data),
-                name=name,
-                rule=self.settings.list_rules[name],
-                split=self.settings.split,
-                seed=self.seed,
-            )
-            write_list(path, drawn)
-        return read_list(path)
-
-    @cached_property
-    def clip_reader(self) -> ClipReader:
-        """The held-out clips, decoded one at a time."""
-        split = self.settings.split
-        if self.clip_list is None:
-            rows = choose_rows(
-                read_index(self.inputs.data, split=split), num_clips=self.settings.num_clips
-            )
-        else:
-            rows = listed_rows(read_index(self.inputs.data), self.clip_list, split=split)
-        return ClipReader(
-            self.inputs.data,
-            rows,
-            max_seconds=self.settings.max_seconds,
-            image_size_px=self.autoencoder.image_size,
-            is_exact=self.clip_list is not None,
-        )
 
     @cached_property
     def probe_clips(self) -> tuple[list[EvaluationClip], list[EvaluationClip]]:
@@ -146,46 +102,6 @@ class Workbench(Networks):
         )
         return [to_counterfactuals(c, image_size_px=self.autoencoder.image_size) for c in clips]
 
-    def _load(self, split: str, num_clips: int) -> list[EvaluationClip]:
-        assert split in SPLITS, f"no split {split!r}"
-        clips = list(
-            load_clips(
-                self.inputs.data,
-                split=split,
-                num_clips=num_clips,
-                max_seconds=self.settings.max_seconds,
-                image_size_px=self.autoencoder.image_size,
-            )
-        )
-        if not clips:
-            raise InputError(
-                f"expected usable clips of split {split!r} in {self.inputs.data}, found none"
-            )
-        return clips
-
-    @cached_property
-    def videos(self) -> list[Tensor]:
-        """Each held-out clip's first frame saying its audio, uint8 `t c h w`; kept on disk."""
-        folder = self.cache / "generated"
-        folder.mkdir(parents=True, exist_ok=True)
-        videos = []
-        for index, clip in enumerate(self.track(self.clips)):
-            path = folder / f"{index:03d}.npz"
-            if not path.is_file():
-                frames = self.talker(clip.source(), clip.audio, self.seed + index)
-                part = path.with_name(path.name + ".part")
-                with part.open("wb") as file:
-                    np.savez_compressed(file, frames=frames.cpu().numpy())
-                part.replace(path)
-            with np.load(path) as arrays:
-                videos.append(torch.from_numpy(arrays["frames"]))
-        return videos
-
-    @property
-    def start_frames(self) -> int:
-        """Frames in which a generated head still comes from the source's pose."""
-        return round(self.settings.generation.start_blend_s * FPS)
-
     @cached_property
     def asked(self) -> list[Asked]:
         """All values of all controls that each source is asked for."""
@@ -203,7 +119,7 @@ class Workbench(Networks):
                 path = self.cache / "controls" / f"{index:03d}_{scale:g}.npz"
                 if not path.is_file():
                     read_sweep(
-                        self.talker,
+                        self.coded_talker,
                         clip,
                         asked=self.asked,
                         scale=scale,
@@ -237,7 +153,7 @@ class Workbench(Networks):
                         f"found {len(others)}; lower evaluation.diversity.num_samples"
                     )
                 source_samples(
-                    self.talker,
+                    self.coded_talker,
                     clip.source(),
                     sound=clip.audio,
                     other_sounds=[self.clips[other].audio for other in others[:count]],
@@ -249,20 +165,11 @@ class Workbench(Networks):
             found.append(SourceSamples.load(path))
         return found
 
-    def data_hash(self) -> str:
-        """sha256 of the set's index."""
-        return index_hash(self.inputs.data)
-
     def _folder_hashes(self) -> list[str]:
         """What is in the folders of other methods, where these are compared."""
         if "methods" not in self.settings.protocols:
             return []
         return [folder_hash(Path(path)) for path in self.settings.methods.outside.values()]
-
-    @property
-    def shared_cache(self) -> Path:
-        """Folder beside the caches of single configurations, for what is known by its own hash."""
-        return self.cache.parent / SHARED
 
     def identity(self) -> str:
         """sha256 over all that decides the numbers: settings, seed, data index, networks."""

@@ -53,11 +53,10 @@ def run(world, clips, **changed):
         "random_scorer": scorer(Deaf()),
         "clips": clips,
         "videos": None,
-        "instrument": None,
+        "read": None,
         "set_name": "synthetic",
         "shift_frames": (0, 1, 4),
         "scales": (0.5, 1.0, 8.0),
-        "batch_size": 64,
         **world.arguments,
         **changed,
     }
@@ -135,7 +134,7 @@ def test_who_does_not_listen_cannot_tell_own_from_shuffled(world):
 def test_poses_of_videos_are_read_from_their_frames(world):
     clips = [heard(world, index) for index in range(3)]
     still = [clip.frames[:1].expand_as(clip.frames) for clip in clips]
-    rows = run(world, clips, videos=still, instrument=world.instrument)
+    rows = run(world, clips, videos=still, read=lambda v: world.instrument(v.float() / 255))
     assert rows["synthetic_remeasured"].value > 0.99
     flat = torch.ones(WINDOW) / WINDOW**0.5
     assert rows["generated"].value == pytest.approx(

@@ -51,15 +51,16 @@ def clips(world):
     return [speaker(world, number) for number in range(6)]
 
 
-def run(world, clips, videos, distance=None):
+def run(world, clips, videos, distance=None, real_videos=None):
     rows = generated(
-        instrument=world.instrument,
+        read=lambda video: world.instrument(video.float() / 255),
         clips=clips,
         videos=videos,
+        real_videos=real_videos or [clip.frames for clip in clips],
         events=EVENTS,
         start_frames=5,
         asked_distance=distance,
-        batch_size=64,
+        motion_window_frames=10,
         **world.arguments,
     )
     assert len({row.metric for row in rows}) == len(rows)
@@ -169,3 +170,21 @@ def test_pose_change_is_an_angle_a_frame():
     pose = torch.zeros(5, 6)
     pose[:, 0] = torch.arange(5) * math.radians(2)
     assert float(mean_pose_change(pose)) == pytest.approx(2.0, abs=1e-4)
+
+
+def test_distance_of_motion_has_real_clips_as_its_floor(world, clips):
+    same = run(world, clips, [clip.frames for clip in clips])["generated/frechet_motion"]
+    assert same.value == pytest.approx(same.control) and same.n == len(clips)
+    still = [clip.frames[:1].expand_as(clip.frames) for clip in clips]
+    held = run(world, clips, still)["generated/frechet_motion"]
+    assert held.value > 2 * held.control and held.control == pytest.approx(same.control)
+
+
+def test_what_is_real_is_read_from_the_real_videos(world, clips):
+    """Past the codec: not from the clips themselves."""
+    slow = [edited(world, clip, yaw=0.5) for clip in clips]
+    rows = run(world, clips, [clip.frames for clip in clips], real_videos=slow)
+    plain = run(world, clips, [clip.frames for clip in clips])
+    changed, own = (found["generated/pose_change"] for found in (rows, plain))
+    assert changed.value == own.value
+    assert changed.control is not None and changed.control < 0.7 * own.control

@@ -4,64 +4,25 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig, OmegaConf
+from untrained import LENGTH, composed, plain, untrained_inputs
 
-from data_prep.synth.clip import ClipSpec, make_clip
-from vasa.cli.paths import conf_dir
-from vasa.data.shards import FaceShardWriter
 from vasa.data.video import decode_mp4, write_video
 from vasa.evaluation import runner
 from vasa.evaluation.networks import Networks
-from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
+from vasa.evaluation.settings import EvaluationSettings
 from vasa.evaluation.tiles import VIDEO_TILE_PX
 from vasa.evaluation.video_readings import VideoReader
-from vasa.models.checkpoint import model_hash, save_model
-from vasa.training.config import build
+from vasa.models.checkpoint import model_hash
 from vasa.types import InputError
-
-LENGTH = 30
-ROLES = {"stage1": "stage1/tiny", "expert": "expert/loss", "syncnet": "syncnet/tiny"}
-SMALL = {"width": 16, "num_layers": 1, "num_heads": 2}
-
-
-def composed(name: str, *overrides: str):
-    with initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
-        return compose(name, list(overrides))
-
-
-def plain(config: DictConfig) -> dict[str, Any]:
-    return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
-
-
-def untrained(experiment: str, **changes):
-    config = plain(composed("train", f"experiment={experiment}").module.model) | changes
-    return build(OmegaConf.create(config)), config
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> SimpleNamespace:
-    torch.manual_seed(0)
-    root = tmp_path_factory.mktemp("methods")
-    with FaceShardWriter(root / "data", clips_per_shard=8, prep_version="1") as writer:
-        for person, split in enumerate(["train"] * 3 + ["val"] + ["test"] * 3):
-            spec = ClipSpec(
-                split=split, person=person, clip=0, size=64, seconds=LENGTH / 25, seed=0
-            )
-            writer.write(make_clip(spec))
-    for role, experiment in ROLES.items():
-        net, config = untrained(experiment)
-        save_model(net, config, root / role / "model")
-    net, config = untrained("stage2/tiny", **SMALL)
-    net.stage1_digest.copy_(torch.tensor(list(bytes.fromhex(model_hash(root / "stage1")))))
-    save_model(net, config, root / "stage2" / "model")
-    folders = {role: root / role for role in ("data", "stage2", *ROLES)}
-    return SimpleNamespace(root=root, inputs=EvaluationInputs(**folders))
+    return SimpleNamespace(inputs=untrained_inputs(tmp_path_factory.mktemp("methods")))
 
 
 def run(world, output: Path, **changes):
@@ -103,10 +64,12 @@ def test_all_methods_from_set_to_rows_and_nothing_is_made_twice(world, tmp_path,
     assert rows["methods/still/lip_velocity_error"].value > 0
     assert "methods/real/lip_distance" not in rows, "it is what others are compared with"
 
-    speed = rows["throughput/videos_per_minute"]
-    assert speed.n == 3 * (len(names) + 1) and "generating" in speed.note
-    parts = [row.value for name, row in rows.items() if name.endswith("_s")]
-    assert sum(parts) == pytest.approx(60 / speed.value)
+    speed, made = (rows[f"throughput/{name}_per_minute"] for name in ("scored", "generated"))
+    assert speed.n == 3 * (len(names) + 1) and made.n == 3 * 5, "real and still are no work"
+    assert f"{torch.get_num_threads()} threads, " in speed.note and " cores" in speed.note
+    parts = {name: row.value for name, row in rows.items() if name.endswith("_s")}
+    assert parts.pop("throughput/generating_s") == pytest.approx(60 / made.value)
+    assert sum(parts.values()) == pytest.approx(60 / speed.value)
     beside = decode_mp4((tmp_path / "eval" / "videos" / "methods_0.mp4").read_bytes())
     assert beside.shape[0] == LENGTH and beside.shape[2] == len(names) * VIDEO_TILE_PX
 
@@ -132,7 +95,8 @@ def test_all_methods_from_set_to_rows_and_nothing_is_made_twice(world, tmp_path,
         VideoReader, "read", lambda self, *args: reads.append(1) or read(self, *args)
     )
     more = run(world, output, write_inputs=True, folders={"theirs": str(theirs)})
-    assert len(reads) == 1 and more["throughput/videos_per_minute"].n == 1
+    assert len(reads) == 1 and more["throughput/scored_per_minute"].n == 1
+    assert "throughput/generated_per_minute" not in more, "a folder's videos are no work of ours"
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     row = more["methods/theirs/sync_confidence"]
     assert row.n == 1 and "2 of 3 clips not scored" in row.note
@@ -143,7 +107,11 @@ def test_all_methods_from_set_to_rows_and_nothing_is_made_twice(world, tmp_path,
 
 def test_a_list_names_exactly_the_clips(world, tmp_path):
     output, path = tmp_path / "results.jsonl", tmp_path / "lists" / "synth.txt"
+    beside = run(world, output, names=["real"], list_rule="synth")
+    assert (tmp_path / "synth.txt").is_file(), "without a file the list lies beside the results"
     first = run(world, output, names=["real"], list=str(path), list_rule="synth")
+    told, same = (rows["methods/real/jitter"].stamp["clip_list"] for rows in (beside, first))
+    assert told["file"] == str(tmp_path / "synth.txt") and told["sha256"] == same["sha256"]
     assert path.is_file() and first["methods/real/sync_confidence"].n == 3
     lines = path.read_text().splitlines()
     path.write_text("\n".join(lines[:4]))
@@ -184,6 +152,18 @@ def test_folders_and_list_rules_are_given_on_the_command_line():
     assert settings.list_rules["mine"].num_speakers == 10
     with pytest.raises(InputError, match="list_rule of synth"):
         EvaluationSettings.from_config(plain(config) | {"list_rule": "theirs"})
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"), [("voxceleb2", 15), ("onemin", 60), ("hdtf", 15), ("grid", 3)]
+)
+def test_a_benchmark_is_one_word_on_the_command_line(name, seconds):
+    settings = EvaluationSettings.from_config(
+        plain(composed("evaluate", f"evaluation={name}").evaluation)
+    )
+    assert settings.protocols == ["methods"] and settings.methods.num_samples == 3
+    assert settings.list_rule == settings.name == name and settings.max_seconds == seconds
+    assert settings.instrument is not None and not settings.criteria
 
 
 def test_ours_needs_stage_two_and_others_do_not(world, tmp_path):

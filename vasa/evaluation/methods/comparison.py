@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 import random
 from dataclasses import asdict
 from functools import cached_property
@@ -39,7 +40,6 @@ from vasa.evaluation.tiles import VIDEO_TILE_PX, side_by_side
 from vasa.evaluation.video_readings import VideoReader
 from vasa.evaluation.workbench import Workbench
 from vasa.inference.rendering import Renderer, RenderSettings
-from vasa.models.checkpoint import model_hash
 
 
 class Comparison:
@@ -52,7 +52,6 @@ class Comparison:
     def __init__(self, bench: Workbench) -> None:
         self.bench = bench
         self.settings = bench.settings.methods
-        self.folder = bench.shared_cache / "methods"
         self.speech = SpeechWindows(
             num_mels=self.settings.num_mels, context_frames=self.settings.context_frames
         )
@@ -74,12 +73,10 @@ class Comparison:
     def videos(self) -> MethodVideos:
         """Where videos and what was read off them are kept."""
         return MethodVideos(
-            folder=self.folder,
+            files=self.bench.files,
             clips=self.clips,
             reader=functools.cache(self._reader),
             draw=self._draw,
-            crf=self.settings.crf,
-            facts=self._facts,
             reader_facts={
                 "instrument": self.bench.describe_instrument(),
                 "perceptual": self.bench.describe_perceptual(),
@@ -127,14 +124,7 @@ class Comparison:
                 window_frames=self.settings.retrieval_frames,
                 facts=facts,
             )
-        talking: dict[str, Any] = {
-            "talker": lambda: self.bench.talker,
-            "seed": seed,
-            "facts": {
-                "generation": asdict(self.bench.settings.generation),
-                "stage2": model_hash(self.bench.required("stage2")),
-            },
-        }
+        talking = self.bench.talking
         if name == "ours":
             return Ours(num_samples=self.settings.num_samples, **talking)
         places = {key: self._partner(index) for index, key in enumerate(self.clips.keys)}
@@ -158,7 +148,7 @@ class Comparison:
             autoencoder=self.bench.autoencoder,
             speech=self.speech,
             batch_size=self.bench.settings.batch_size,
-            folder=self.folder / f"library-{digest.hexdigest()[:12]}",
+            folder=self.bench.files.folder / f"library-{digest.hexdigest()[:12]}",
         )
         load = functools.partial(
             load_clips,
@@ -174,16 +164,7 @@ class Comparison:
     @property
     def _library_facts(self) -> dict[str, Any]:
         names = ("train_clips", "val_clips", "num_mels")
-        return {name: getattr(self.settings, name) for name in names} | self._facts
-
-    @cached_property
-    def _facts(self) -> dict[str, Any]:
-        return {
-            "data": self.bench.data_hash(),
-            "stage1": model_hash(self.bench.inputs.stage1),
-            "max_seconds": self.bench.settings.max_seconds,
-            "start_blend_s": self.bench.settings.generation.start_blend_s,
-        }
+        return {name: getattr(self.settings, name) for name in names} | self.bench.video_facts
 
     @cached_property
     def features(self) -> FrameFeatures:
@@ -219,38 +200,48 @@ class Comparison:
         return torch.cat(parts)
 
     def throughput_rows(self) -> list[ResultRow]:
-        """Rows `throughput/...`: how fast videos were made and read in this start, and by what.
+        """Rows `throughput/...`: how fast videos were scored and made in this start, and by what.
 
         None where all were kept from before.
         """
         seconds, num = self.stopwatch.seconds, self.videos.num_read
         if not num:
             return []
-        total = sum(seconds.values())
-        threads = f"{torch.get_num_threads()} threads, by the clock"
-        shares = ", ".join(f"{name} {one / total:.0%}" for name, one in seconds.most_common())
-        rate = measured_row(
-            metric="throughput/videos_per_minute",
-            value=60 * num / total,
-            unit="videos/min",
-            n=num,
-            stamp={},
-            note=f"made, coded and read; {threads}: {shares}",
-            higher_is_better=True,
-        )
-        parts = [
+        generating, num_generated = seconds.get("generating", 0.0), self.videos.num_generated
+        scoring = sum(seconds.values()) - generating
+        cores = len(os.sched_getaffinity(0))
+        used = f"{torch.get_num_threads()} threads, {cores} cores, by the clock"
+        shares = ", ".join(f"{name} {one / scoring:.0%}" for name, one in seconds.most_common()
+                           if name != "generating")  # fmt: skip
+        rates = [("scored", num, scoring, f"coded and read; {used}: {shares}")]
+        if num_generated:
+            rates.append(("generated", num_generated, generating, f"by networks; {used}"))
+        rows = [
             measured_row(
-                metric=f"throughput/{name.replace(' ', '_')}_s",
-                value=one / num,
-                unit="s/video",
-                n=num,
+                metric=f"throughput/{name}_per_minute",
+                value=60 * count / spent,
+                unit="clips/min",
+                n=count,
                 stamp={},
-                note=threads,
-                higher_is_better=False,
+                note=note,
+                higher_is_better=True,
             )
-            for name, one in seconds.most_common()
+            for name, count, spent, note in rates
         ]
-        return [rate, *parts]
+        for name, one in seconds.most_common():
+            count = num_generated if name == "generating" else num
+            rows.append(
+                measured_row(
+                    metric=f"throughput/{name.replace(' ', '_')}_s",
+                    value=one / max(count, 1),
+                    unit="s/clip",
+                    n=count,
+                    stamp={},
+                    note=used,
+                    higher_is_better=False,
+                )
+            )
+        return rows
 
     def write_side_by_side(self, folder: Path, *, num_videos: int) -> None:
         """Videos of the first clips with their sound: every method's first sample, named."""

@@ -6,21 +6,17 @@ kept by what they depend on, so that a killed run goes on and another method add
 costs that method alone.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from einops import rearrange
 from torch import Tensor
 
-from vasa.data.shards import safe_key
-from vasa.data.video import decode_mp4, write_video
 from vasa.evaluation.clip_reader import ClipReader
 from vasa.evaluation.clips import EvaluationClip
+from vasa.evaluation.coding import VideoFiles, facts_hash, read_coded
+from vasa.evaluation.method_settings import GENERATED
 from vasa.evaluation.methods.method import Frames, Method, Missing
 from vasa.evaluation.methods.real import Real
 from vasa.evaluation.stopwatch import Stopwatch
@@ -57,39 +53,35 @@ class MethodVideos:
     """Makes, keeps and reads videos.
 
     Args:
-        folder: that keeps them.
+        files: where they are kept.
         clips: that are scored.
         reader: everybody who scores, loaded when the first video is read.
         draw: stage 1.
-        crf: of the codec.
-        facts: what all videos depend on: the set, the clips' length and size, stage 1.
         reader_facts: what readings depend on besides: the scoring networks.
         stopwatch: of each part.
 
     Attributes:
         num_read: videos that were read in this start.
+        num_generated: videos that networks made in this start.
     """
 
     def __init__(
         self,
         *,
-        folder: Path,
+        files: VideoFiles,
         clips: ClipReader,
         reader: Callable[[], VideoReader],
         draw: Draw,
-        crf: int,
-        facts: dict[str, Any],
         reader_facts: dict[str, Any],
         stopwatch: Stopwatch,
     ) -> None:
         self.stopwatch = stopwatch
         self.num_read = 0
-        self.folder = folder
+        self.num_generated = 0
+        self.files = files
         self.clips = clips
         self.reader = reader
         self.draw = draw
-        self.crf = crf
-        self.facts = facts | {"crf": crf}
         self.reader_facts = reader_facts | {"readings": READINGS_VERSION}
         self._heard: tuple[int, Heard] | None = None
 
@@ -110,7 +102,7 @@ class MethodVideos:
 
     def _one(self, method: Method, index: int, sample: int) -> VideoReadings | Missing:
         mp4 = self.file(method, index, sample)
-        path = mp4.parent / f"read-{_digest(self.reader_facts)}" / f"{mp4.stem}.npz"
+        path = mp4.parent / f"read-{facts_hash(self.reader_facts)}" / f"{mp4.stem}.npz"
         excuse = mp4.with_suffix(".missing")
         if path.is_file():
             return VideoReadings.load(path)
@@ -132,28 +124,23 @@ class MethodVideos:
 
     def file(self, method: Method, index: int, sample: int) -> Path:
         """Where a video is kept; it need not be there."""
-        home = self.folder / f"{method.name}-{_digest(self.facts | {'method': method.facts})}"
-        return home / f"{safe_key(self.clips.keys[index])}_{sample}.mp4"
+        return self.files.path(method, self.clips.keys[index], sample)
 
     def _video(self, method: Method, index: int, sample: int, path: Path) -> Tensor | Missing:
         if not path.is_file():
             with self.stopwatch.part("reading clips"):
                 clip = self.clips.clip(index)
-            with self.stopwatch.part("generating"):
+            is_generated = method.name in GENERATED
+            with self.stopwatch.part("generating" if is_generated else "copying"):
                 given = method(clip, sample=sample)
                 if isinstance(given, Missing):
                     return given
                 is_drawn = isinstance(given, Frames)
                 frames = given.frames if is_drawn else self.draw(clip, given.motion)
+            self.num_generated += is_generated
             if isinstance(method, Uncoded):
                 return frames
-            pictures = rearrange(frames, "t c h w -> t h w c").numpy()
             with self.stopwatch.part("codec"):
-                write_video(path, pictures, clip.audio.numpy(), crf=self.crf)
+                self.files.write(path, frames, clip.audio)
         with self.stopwatch.part("codec"):
-            pictures = torch.from_numpy(decode_mp4(path.read_bytes()))
-        return rearrange(pictures, "t h w c -> t c h w").contiguous()
-
-
-def _digest(facts: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+            return read_coded(path)

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from vasa.evaluation.capp_windows import CappScorer
 from vasa.evaluation.clips import EvaluationClip
-from vasa.evaluation.measuring import REMEASURED, Instrument, measure
+from vasa.evaluation.measuring import REMEASURED, ReadVideo
 from vasa.evaluation.metrics.capp import CappScore
 from vasa.evaluation.protocols.pairing import SHUFFLED, unrelated
 from vasa.evaluation.results import Bootstrap, ResultRow
-from vasa.types import InputError
+from vasa.types import FaceMeasurements, InputError
 
 UNIT = "CAPP(own)"
 NO_SCALE = "own network and data, no published scale"
@@ -43,11 +43,10 @@ def capp(
     random_scorer: CappScorer,
     clips: Sequence[EvaluationClip],
     videos: Sequence[Tensor] | None,
-    instrument: Instrument | None,
+    read: ReadVideo | None,
     set_name: str,
     shift_frames: Sequence[int],
     scales: Sequence[float],
-    batch_size: int,
     bootstrap: Bootstrap,
     track: Callable[[Iterable], Iterable],
 ) -> list[ResultRow]:
@@ -56,13 +55,13 @@ def capp(
     Args:
         scorer: the trained network; never a training loss of what it scores.
         random_scorer: the same with random weights.
-        clips: held-out clips; their labels say the poses of their frames.
+        clips: held-out clips; their labels say the poses of their frames, which have been through
+            the codec of the videos.
         videos: generated frames of each, uint8 `t c h w`; None scores real clips alone.
-        instrument: measures the poses of generated frames; needed with videos.
+        read: measures the poses of frames; needed with videos.
         set_name: what the rows are named by: synthetic or real.
         shift_frames: of the sound; at most `scorer.margin_frames`.
         scales: of the differences of poses.
-        batch_size: frames at once, of the instrument.
         bootstrap: how intervals are made.
         track: wraps the loop over clips.
 
@@ -79,16 +78,21 @@ def capp(
             "shorter module.model.window"
         )
     usable = [clips[index] for index in kept]
-    found = _score(scorer, usable, shifts=shift_frames, scales=scales, track=track)
-    plain = _score(random_scorer, usable, shifts=(0,), scales=(), track=track)["shift_0"]
-    found["random_weights"] = plain
+    heard, noise = ([one.sound(clip.audio) for clip in track(usable)]
+                    for one in (scorer, random_scorer))  # fmt: skip
+    found = _score(scorer, usable, heard, shifts=shift_frames, scales=scales)
+    found["random_weights"] = _score(random_scorer, usable, noise)["shift_0"]
     names = {f"{set_name}_{name}": pairs for name, pairs in found.items()}
     if videos is not None:
-        assert instrument is not None, "generated videos need someone to read their poses"
-        made = [videos[index] for index in kept]
-        read = _remeasured(usable, made, instrument=instrument, batch_size=batch_size, track=track)
-        for name, versions in zip((f"{set_name}_remeasured", "generated"), read, strict=True):
-            names[name] = _score(scorer, versions, shifts=(0,), scales=(), track=track)["shift_0"]
+        assert read is not None, "generated videos need someone to read their poses"
+        own = [clip.frames for clip in usable]
+        made = [videos[index][: len(clips[index].frames)] for index in kept]
+        for name, shown in ((f"{set_name}_remeasured", own), ("generated", made)):
+            versions = [
+                _remeasured(clip, read(video))
+                for clip, video in zip(track(usable), shown, strict=True)
+            ]
+            names[name] = _score(scorer, versions, heard)["shift_0"]
     split = clips[0].split
     return [_row(name, pairs, split=split, bootstrap=bootstrap) for name, pairs in names.items()]
 
@@ -100,15 +104,15 @@ def _is_scored(clip: EvaluationClip, scorer: CappScorer) -> bool:
 def _score(
     scorer: CappScorer,
     clips: Sequence[EvaluationClip],
+    sounds: Sequence[Tensor],
     *,
-    shifts: Sequence[int],
-    scales: Sequence[float],
-    track: Callable[[Iterable], Iterable],
+    shifts: Sequence[int] = (0,),
+    scales: Sequence[float] = (),
 ) -> dict[str, Pairs]:
-    sounds = [scorer.sound(clip.audio) for clip in track(clips)]
+    """Scores clips whose sounds are embedded, by what is done to them."""
     found = {f"shift_{shift}": Pairs() for shift in shifts}
     found |= {f"scale_{scale:g}": Pairs() for scale in scales}
-    for index, clip in enumerate(track(clips)):
+    for index, clip in enumerate(clips):
         starts = scorer.starts(clip.valid)
         strangers = [_at(sounds[other], starts) for other in unrelated(clips, index)]
         motion = scorer.motion(clip.pose, clip.valid, starts=starts)
@@ -116,7 +120,9 @@ def _score(
             own = [sounds[index][starts + way * shift] for way in (1, -1)]
             found[f"shift_{shift}"].add(motion, own, strangers)
         for scale in scales:
-            scaled = scorer.motion(clip.pose, clip.valid, starts=starts, scale=scale)
+            scaled = motion
+            if scale != 1:
+                scaled = scorer.motion(clip.pose, clip.valid, starts=starts, scale=scale)
             found[f"scale_{scale:g}"].add(scaled, [sounds[index][starts]], strangers)
     return found
 
@@ -126,21 +132,9 @@ def _at(sound: Tensor, starts: Tensor) -> Tensor:
     return sound[starts % len(sound)]
 
 
-def _remeasured(
-    clips: Sequence[EvaluationClip],
-    videos: Sequence[Tensor],
-    *,
-    instrument: Instrument,
-    batch_size: int,
-    track: Callable[[Iterable], Iterable],
-) -> tuple[list[EvaluationClip], list[EvaluationClip]]:
-    """The clips with the poses seen in their own frames, and with those in the generated ones."""
-    real, made = [], []
-    for clip, video in zip(track(clips), videos, strict=True):
-        for frames, versions in ((clip.frames, real), (video[: len(clip.frames)], made)):
-            seen = measure(instrument, frames.float() / 255, batch_size=batch_size)
-            versions.append(replace(clip, pose=seen.pose, valid=seen.presence > 0))
-    return real, made
+def _remeasured(clip: EvaluationClip, seen: FaceMeasurements) -> EvaluationClip:
+    """The clip with the poses seen in frames; a shorter video ends it."""
+    return replace(clip, pose=seen.pose, valid=seen.presence > 0)
 
 
 def _row(name: str, pairs: Pairs, *, split: str, bootstrap: Bootstrap) -> ResultRow:

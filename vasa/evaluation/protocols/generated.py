@@ -5,14 +5,14 @@ the generated frames by an expert and compared with the truth of that audio. Not
 the generator (VASA-1 sec. 4.2).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from vasa.data.schema import FPS
 from vasa.evaluation.clips import EvaluationClip
-from vasa.evaluation.measuring import REMEASURED, Instrument, measure
+from vasa.evaluation.measuring import REMEASURED, ReadVideo
 from vasa.evaluation.metrics.blink import count_blinks
 from vasa.evaluation.metrics.clip_metric import ClipMetric, MeanOverClips
 from vasa.evaluation.metrics.identity import IdentitySimilarity
@@ -20,6 +20,7 @@ from vasa.evaluation.metrics.motion import mean_pose_change
 from vasa.evaluation.metrics.ratio import DeviationInSpreads, RatioOfSums
 from vasa.evaluation.protocols.default_controls import DefaultControls
 from vasa.evaluation.protocols.lip_closures import LipClosures
+from vasa.evaluation.protocols.method_distances import motion_distance
 from vasa.evaluation.protocols.mouth_agreement import MouthAgreement
 from vasa.evaluation.protocols.pairing import SHUFFLED, unrelated
 from vasa.evaluation.results import Bootstrap, ResultRow
@@ -151,26 +152,28 @@ class Naturalness:
 
 def generated(
     *,
-    instrument: Instrument,
+    read: ReadVideo,
     clips: Sequence[EvaluationClip],
     videos: Sequence[Tensor],
+    real_videos: Sequence[Tensor],
     events: EventSettings,
     start_frames: int,
     asked_distance: float | None,
-    batch_size: int,
+    motion_window_frames: int,
     bootstrap: Bootstrap,
     track: Callable[[Iterable], Iterable],
 ) -> list[ResultRow]:
     """Rows `generated/...` of videos made from each clip's first frame and audio.
 
     Args:
-        instrument: the measuring expert.
-        clips: held-out clips: truth of the audio.
+        read: the measuring expert.
+        clips: held-out clips: truth of the audio, and the source pictures.
         videos: generated frames of each, uint8 `t c h w`.
+        real_videos: the clips' own frames past the same codec.
         events: what closed lips and blinks are.
         start_frames: in which a video's head still comes from the source's pose.
         asked_distance: of the head, that every video was asked for; None: unknown.
-        batch_size: frames at once.
+        motion_window_frames: of FD-motion.
         bootstrap: how intervals are made.
         track: wraps the loop over clips.
     """
@@ -178,10 +181,13 @@ def generated(
     closures, natural = LipClosures(events=events), Naturalness(events=events)
     obeyed = DefaultControls(distance=asked_distance)
     identity, identity_others = IdentitySimilarity(), IdentitySimilarity()
-    sources = [measure(instrument, clip.source()[None], batch_size=1).identity[0] for clip in clips]
-    for index, (clip, video) in enumerate(zip(track(clips), videos, strict=True)):
-        seen = measure(instrument, video.float() / 255, batch_size=batch_size)
-        real = measure(instrument, clip.images(), batch_size=batch_size)
+    sources = [read(clip.frames[clip.source_index()][None]).identity[0] for clip in clips]
+    shown: dict[str, FaceMeasurements] = {}
+    own_shown: dict[str, FaceMeasurements] = {}
+    pairs = zip(videos, real_videos, strict=True)
+    for index, (clip, (video, real_video)) in enumerate(zip(track(clips), pairs, strict=True)):
+        seen, real = read(video), read(real_video)
+        shown[clip.key], own_shown[clip.key] = seen, real
         others = [clips[other] for other in unrelated(clips, index)]
         own.add(seen.mouth, clip)
         with shuffled.one_unit():
@@ -222,4 +228,34 @@ def generated(
             note="to the source picture; " + REMEASURED,
         )
     )
-    return rows
+    return rows + _distance_rows(shown, own_shown, window_frames=motion_window_frames, split=split)
+
+
+def _distance_rows(
+    shown: Mapping[str, FaceMeasurements],
+    real: Mapping[str, FaceMeasurements],
+    *,
+    window_frames: int,
+    split: str,
+) -> list[ResultRow]:
+    """`generated/frechet_motion`; none where there are too few windows."""
+    found = motion_distance(shown, real, window_frames=window_frames)
+    floor = motion_distance(real, real, window_frames=window_frames)
+    if found is None:
+        return []
+    return [
+        ResultRow(
+            metric="generated/frechet_motion",
+            value=found.value,
+            control=None if floor is None else floor.value,
+            control_name="real clips against real clips",
+            split=split,
+            n=len(shown),
+            unit="FD(own)",
+            higher_is_better=False,
+            ci_low=found.ci_low,
+            ci_high=found.ci_high,
+            note=f"Fréchet distance of {window_frames}-frame windows of measured head, mouth, gaze "
+            "and lids, as the protocol methods takes it; not FVD; " + REMEASURED,
+        )
+    ]

@@ -19,10 +19,12 @@ from vasa.evaluation.jackknife import jackknife_interval
 from vasa.evaluation.methods.videos import MethodReadings
 from vasa.evaluation.metrics.frechet import frechet_distance
 from vasa.evaluation.video_readings import VideoReadings
+from vasa.types import FaceMeasurements
 
 GROUPS = 12
 """Parts of the clips that are left out in turn, for the intervals."""
 
+Moving = VideoReadings | FaceMeasurements
 Halves = Mapping[str, tuple[Tensor, Tensor]]
 """Each clip's rows `n f` of the first half and of the second; one of them may have none."""
 
@@ -49,24 +51,32 @@ def frechet_frames(one: MethodReadings, real: MethodReadings) -> Distance | None
 def frechet_motion(
     one: MethodReadings, real: MethodReadings, *, window_frames: int
 ) -> Distance | None:
-    """FD-motion over windows; None where there are too few."""
-    series = {key: motion_series(videos[0]) for key, videos in real.videos.items()}
+    """FD-motion over windows of each clip's first sample; None where there are too few."""
+    first, own = ({key: videos[0] for key, videos in some.videos.items()} for some in (one, real))
+    return motion_distance(first, own, window_frames=window_frames)
+
+
+def motion_distance(
+    one: Mapping[str, Moving], real: Mapping[str, Moving], *, window_frames: int
+) -> Distance | None:
+    """FD-motion of videos and real ones by clip key; None where there are too few."""
+    series = {key: motion_series(video) for key, video in real.items()}
     if not series:
         return None
     std, mean = torch.std_mean(torch.cat(list(series.values())), dim=0)
     std = std.clamp(min=1e-6)
     halves: tuple[dict[str, tuple[Tensor, Tensor]], ...] = ({}, {})
     for place, (key, own) in enumerate(series.items()):
-        if key not in one.videos:
+        if key not in one:
             continue
-        for half, moved in zip(halves, (motion_series(one.videos[key][0]), own), strict=True):
+        for half, moved in zip(halves, (motion_series(one[key]), own), strict=True):
             windows = _windows((moved - mean) / std, window_frames)
             none = windows[:0]
             half[key] = (none, windows) if place % 2 else (windows, none)
     return _with_interval(*halves)
 
 
-def motion_series(video: VideoReadings) -> Tensor:
+def motion_series(video: Moving) -> Tensor:
     """Yaw, pitch, roll, mouth, gaze and lids, `t 8`.
 
     Where head and gaze stand and how wide a mouth is at rest belong to the camera and the person:
