@@ -75,12 +75,17 @@ def build_list(
     people = sorted(groups)
     if rule.num_speakers is not None:
         people = sorted(draw.sample(people, rule.num_speakers))
-    keys: list[str] = []
-    for person in people:
-        own = groups[person]
-        keys += own if wanted is None else sorted(draw.sample(own, wanted))
-    if rule.num_clips is not None and len(keys) > rule.num_clips:
-        keys = sorted(draw.sample(keys, rule.num_clips))
+        if rule.num_clips is not None and sum(len(groups[p]) for p in people) < rule.num_clips:
+            people = _with_most(groups, rule.num_speakers, name=name, least=rule.num_clips)
+    if rule.num_speakers is not None and rule.num_clips is not None:
+        keys = _dealt([groups[person] for person in people], rule.num_clips, draw=draw)
+    else:
+        keys = []
+        for person in people:
+            own = groups[person]
+            keys += own if wanted is None else sorted(draw.sample(own, wanted))
+        if rule.num_clips is not None and len(keys) > rule.num_clips:
+            keys = sorted(draw.sample(keys, rule.num_clips))
     digest = hashlib.sha256("\n".join(sorted(index["key"])).encode()).hexdigest()[:8]
     return ClipList(
         keys=tuple(keys),
@@ -89,11 +94,39 @@ def build_list(
     )
 
 
+def _with_most(groups: dict[str, list[str]], count: int, *, name: str, least: int) -> list[str]:
+    """The people with the most clips, where those that were drawn have too few together."""
+    people = sorted(groups, key=lambda person: (-len(groups[person]), person))[:count]
+    if (found := sum(len(groups[person]) for person in people)) < least:
+        raise InputError(
+            f"expected {least} clips of {count} people that fit the list rule {name}, found "
+            f"{found} at most; prepare more, or change evaluation.list_rules"
+        )
+    return sorted(people)
+
+
+def _dealt(groups: list[list[str]], count: int, *, draw: random.Random) -> list[str]:
+    """So many clips, as evenly over people as these have them; everybody's first before a second.
+
+    Args:
+        groups: each person's clips.
+        count: of clips.
+        draw: decides which of a person's, and who has one more.
+    """
+    own = [draw.sample(group, len(group)) for group in groups]
+    turns = [
+        draw.sample(turn, len(turn))
+        for number in range(max(map(len, own)))
+        if (turn := [clips[number] for clips in own if len(clips) > number])
+    ]
+    return sorted([key for turn in turns for key in turn][:count])
+
+
 def _words(rule: ListRule) -> str:
     parts = (
         (rule.num_speakers, "{} people"),
         (rule.clips_per_speaker, "{} clips of each"),
-        (rule.num_clips, "at most {} clips"),
+        (rule.num_clips, "{} clips" if rule.num_speakers is not None else "at most {} clips"),
         (rule.min_seconds, "at least {:g} s"),
         (rule.max_seconds, "at most {:g} s"),
         (rule.source, "source {}"),

@@ -56,10 +56,63 @@ def test_a_set_that_is_too_small_or_another_is_refused(index):
         build_list(index, name="hdtf", rule=rules()["hdtf"], split="test", seed=0)
 
 
-def test_one_minute_clips_are_at_most_32(index):
+def drawn(index: pd.DataFrame, name: str, *, seed: int = 0) -> pd.DataFrame:
+    found = build_list(index, name=name, rule=rules()[name], split="test", seed=seed)
+    return listed_rows(index, found, split="test")
+
+
+def test_onemin_is_32_clips_of_17_people_each_of_whom_is_there(index):
     index["frames"] = 1500
-    found = build_list(index, name="onemin", rule=rules()["onemin"], split="test", seed=0)
-    assert len(found.keys) == 32
+    speakers = Counter(drawn(index, "onemin")["speaker"])
+    assert sorted(speakers.values()) == [1, 1] + [2] * 15, "as even as 32 clips of 17 can be"
+    assert set(speakers) != set(Counter(drawn(index, "onemin", seed=1)["speaker"]))
+    # Of 17 people two have many clips: they fill up what the others lack.
+    few = index[index["speaker"].isin([f"p{n}" for n in range(17)])]
+    few = few[few["key"].str.endswith("000") | few["speaker"].isin(["p0", "p1"])]
+    speakers = Counter(drawn(few, "onemin")["speaker"])
+    assert len(speakers) == 17 and sum(speakers.values()) == 32
+    assert {speakers["p0"], speakers["p1"]} == {8, 9}
+    short = few.assign(frames=25 * 54)
+    with pytest.raises(InputError, match=r"17 people.*at least 55 s.*found 0"):
+        drawn(short, "onemin")
+    with pytest.raises(InputError, match="32 clips of 17 people.*found 17 at most"):
+        drawn(few[few["key"].str.endswith("000")], "onemin")
+
+
+def test_people_with_more_clips_are_taken_where_those_drawn_have_too_few(index):
+    index["frames"] = 1500
+    rich = [f"p{n}" for n in range(17)]
+    table = index[index["key"].str[-3:].isin(["000", "001"])]
+    table = table[table["speaker"].isin(rich) | table["key"].str.endswith("000")]
+    found = drawn(table, "onemin")
+    assert set(found["speaker"]) == set(rich) and len(found) == 32
+
+
+def test_minutes_are_at_most_32_of_whoever_there_is(index):
+    index["frames"] = 1500
+    assert len(drawn(index, "minutes")) == 32
+    assert len(drawn(index[index["key"].str.endswith("000")].head(8), "minutes")) <= 8
+
+
+def test_hdtf_is_one_clip_of_each_person_of_5_s_or_more(index):
+    index.loc[index["speaker"].isin(["p1", "p2", "p3"]), "source"] = "HDTF"
+    index.loc[index["speaker"] == "p3", "frames"] = 124
+    rows = drawn(index, "hdtf")
+    assert sorted(rows["speaker"]) == ["p1", "p2"] and min(rows["frames"]) >= 125
+
+
+def test_grid_is_10_clips_of_each_person(index):
+    index.loc[index["speaker"].isin(["p1", "p2", "p3"]), "source"] = "grid/s1"
+    fewer = (index["speaker"] == "p3") & (index["key"].str[-3:] > "008")
+    speakers = Counter(drawn(index[~fewer], "grid")["speaker"])
+    assert speakers == {"p1": 10, "p2": 10}, "whoever has fewer is left out"
+
+
+@pytest.mark.parametrize("more", [{"clips_per_speaker": 2}, {"num_clips": 4}])
+def test_a_rule_that_contradicts_itself_is_refused(more):
+    rule = ListRule(**{"num_speakers": 5, "num_clips": 10, **more})
+    with pytest.raises(InputError, match=r"list_rules\.mine.*num_speakers 5"):
+        rule.check("mine")
 
 
 def test_a_list_survives_its_file_and_comments_are_no_keys(tmp_path):
