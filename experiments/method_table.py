@@ -3,10 +3,12 @@
 usage: python experiments/method_table.py NUMBER OUT EXPERIMENT
 
 NUMBER is the paper's table, OUT the folder of run.sh; EXPERIMENT holds the README and receives
-results.jsonl: all rows of every kind of clips that OUT has results of.
+results.jsonl: all rows of every kind of clips that OUT has results of, and clips.txt, the list of
+the synthetic ones.
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from vasa.evaluation.report.marks import put_between
@@ -14,10 +16,17 @@ from vasa.evaluation.report.method_tables import method_grids
 from vasa.evaluation.report.paper_layout import grids_latex, grids_markdown
 from vasa.evaluation.report.paper_numbers import PAPER_TABLES
 from vasa.evaluation.report.tables import markdown_table
-from vasa.evaluation.results import read_rows, write_rows
+from vasa.evaluation.results import ResultRow, read_rows, write_rows
 
 KINDS = {"synth": "Synthetic people", "real": "Real people"}
 BESIDE = "reencoding/"
+
+
+def keep_list(rows: Sequence[ResultRow], path: Path) -> None:
+    """Copies the list of clips that were scored, of a set that `vasa synth` makes again."""
+    listed = {found["file"] for row in rows if (found := row.stamp.get("clip_list"))}
+    for file in listed:
+        path.write_text(Path(file).read_text())
 
 
 def main(number: int, out: Path, experiment: Path) -> None:
@@ -37,6 +46,7 @@ def main(number: int, out: Path, experiment: Path) -> None:
         latex.append(f"% {name}\n{grids_latex(grids)}")
         if codec := [row for row in rows if row.metric.startswith(BESIDE)]:
             lines += ["", "### What the codec does to these scores", "", markdown_table(codec)]
+    keep_list(found.get(KINDS["synth"], []), experiment / "clips.txt")
     write_rows(experiment / "results.jsonl", [row for rows in found.values() for row in rows])
     (experiment / "table.tex").write_text("\n".join(latex))
     put_between(experiment / "README.md", "table", "\n".join(lines[1:]) + "\n")

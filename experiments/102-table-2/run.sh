@@ -15,7 +15,7 @@ if [ "$data" = "$run/minutes" ]; then
     vasa synth output="$data" seed="${SEED:-0}" seconds=60 people.train=8 people.val=2 \
         people.test="${PEOPLE:-8}"
 fi
-bash "$here/../score_methods.sh" "$run" "$data" "$out" evaluation.max_seconds=60 "${@:4}"
+RULE=${RULE:-minutes} bash "$here/../score_methods.sh" "$run" "$data" "$out" evaluation.max_seconds=60 "${@:4}"
 
 printf '\n== table (%d s)\n' "$SECONDS"
 python "$here/../method_table.py" 2 "$out" "$here"

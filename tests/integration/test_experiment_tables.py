@@ -59,6 +59,9 @@ def made_up(out: Path, module, *, gain: float) -> None:
                 row("sync/generated_confidence", score, seed=seed),
                 row("sync/generated_distance", [9 - value for value in score], seed=seed),
                 row("generated/pose_change", [0.5] * 8, seed=seed),
+                row("generated/frechet_motion", [7.0 + seed], clip_values=[], seed=seed),
+                row("capp/generated", [0.5] * 8, seed=seed, models={"capp": "cccc"}),
+                row("capp/synthetic_remeasured", [0.625] * 8, models={"capp": "cccc"}),
                 row("generated/gaze_error_deg", [4.0] * 8, seed=seed),
                 row("generated/sync_ratio", [1.0], seed=seed),
                 row("sync/real_confidence", [3.0], seed=seed),
@@ -88,7 +91,9 @@ def test_table_5(tmp_path, monkeypatch, gain, said):
     assert cells["S_C own:bbbb"].startswith(f"{3.51 + 2 * gain:.3f} (")
     assert cells["dP"].startswith("0.500 (") and cells["S_C paper"] == "*8.295*"
     own, paper = ({name for name in header if name.endswith(" paper") is p} for p in (False, True))
-    assert not [name for name in own if name.startswith(("CAPP", "FVD", "E_d"))], "not measured"
+    assert not [name for name in own if name.startswith(("FVD", "E_d"))], "not measured"
+    assert cells["CAPP own:cccc"].startswith("0.500 (") and cells["FD-motion"] == "8.000"
+    assert "CAPP own:cccc 0.625" in text and "FD-motion 0.250" in text
     assert [cells[name] for name in header[-7:]] == [
         *("*8.295*", "*6.397*", "*0.455*", "*0.395*", "*104.293*", "*5.531*", "*0.005*")
     ]
@@ -99,7 +104,7 @@ def test_table_5(tmp_path, monkeypatch, gain, said):
     assert "different measurements" in text and "S_C own:bbbb 3.000" in text
     assert (tmp_path / "guidance.png").stat().st_size > 1000
     records = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
-    assert len(records) == 7 * 3 * 7
+    assert len(records) == 7 * 3 * 10
     assert {record["lambda_audio"] for record in records} == {0.0, 0.5, 1.0, 2.0}
     module.main(tmp_path / "out", tmp_path, "real")
     real = (tmp_path / "README.md").read_text().split("<!-- real -->")[1]
@@ -188,10 +193,10 @@ def test_figure_3(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_tables_1_and_2(tmp_path, monkeypatch, number):
-    def kind(name, *, syncnet):
+    def kind(name, *, syncnet, clip_list=None):
         rows = [
             row(f"methods/{method}/sync_confidence", [place + clip for clip in (1.0, 4.0, 2.0)],
-                models={"syncnet": syncnet}, higher_is_better=True)
+                models={"syncnet": syncnet}, higher_is_better=True, clip_list=clip_list)
             for place, method in enumerate(("still", "ours", "real"))
         ]  # fmt: skip
         rows.append(row("reencoding/sync_confidence_change", [0.125] * 3))
@@ -201,7 +206,9 @@ def test_tables_1_and_2(tmp_path, monkeypatch, number):
         file = tmp_path / "out" / name / "results.jsonl"
         file.write_text("\n".join(map(json.dumps, rows)))
 
-    kind("synth", syncnet="aaaa")
+    listed = tmp_path / "synth.txt"
+    listed.write_text("p0/v/000\n")
+    kind("synth", syncnet="aaaa", clip_list={"file": str(listed), "sha256": "0" * 64})
     kind("real", syncnet="bbbb")
     (folder,) = (ROOT / "experiments").glob(f"10{number}-table-{number}")
     shutil.copy(folder / "README.md", tmp_path)
@@ -215,6 +222,7 @@ def test_tables_1_and_2(tmp_path, monkeypatch, number):
         assert "| still | -1.000 (-1.000 … -1.000), p 0.25 |" in part
         assert "`reencoding/sync_confidence_change`" in part and "**0.125**" in part
     assert ("FVD_25 paper" in text) is (number == 2)
+    assert (tmp_path / "clips.txt").read_text() == listed.read_text()
     assert (tmp_path / "table.tex").read_text().count("tabular}") == 2 * 2 * 2
     assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 10
     with pytest.raises(SystemExit, match="run run.sh"):

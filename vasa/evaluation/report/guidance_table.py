@@ -27,12 +27,20 @@ COLUMNS = {
     "sync/generated_distance": "S_D",
     "capp/generated": "CAPP",
     "generated/pose_change": "dP",
+    "generated/frechet_motion": "FD-motion",
     "generated/gaze_error_deg": "E_g",
     "generated/distance_error": "E_d",
 }
 """Column of the table by our row; FVD_25 is the paper's alone."""
-REAL = {"sync/real_confidence": "S_C", "sync/real_distance": "S_D"}
-CONFIDENCE, CHANGE = "sync/generated_confidence", "generated/pose_change"
+REAL = {
+    "sync/real_confidence": "S_C",
+    "sync/real_distance": "S_D",
+    "capp/synthetic_remeasured": "CAPP",
+    "capp/real_remeasured": "CAPP",
+}
+BESIDE = ("generated/pose_change", "generated/frechet_motion")
+"""Rows whose control is the real clips' number."""
+CONFIDENCE = "sync/generated_confidence"
 WITHOUT = "0.0 1.0 50"
 GUIDED = ("0.5 1.0 50", "1.0 1.0 50", "2.0 1.0 50")
 STAMPS = ("lambda_audio", "lambda_gaze", "steps")
@@ -146,8 +154,7 @@ def _real(rows: Sequence[ResultRow]) -> list[str]:
         f"{column_head(real, key, label=REAL[key[0]])} {estimate(lines[''][:1]).value:.3f}"
         for key, lines in real.items()
     ]
-    controls = [
-        row.control for row in rows if row.metric == CHANGE and setting_of(row) and row.control
-    ]
-    words += [f"dP {control:.3f}" for control in controls[:1]]
+    for name in BESIDE:
+        controls = [row.control for row in rows if row.metric == name and setting_of(row)]
+        words += [f"{COLUMNS[name]} {one:.3f}" for one in controls[:1] if one is not None]
     return [f"Real clips by the same judges: {', '.join(words)}."] if words else []
