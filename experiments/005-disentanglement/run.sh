@@ -1,10 +1,16 @@
 #!/usr/bin/env bash
 # What stage 1 disentangles, and what VASA-1's two losses do for it.
 # Run again after an interruption it continues; what is complete is not made again.
-#   usage: run.sh [RUN]     (default: runs/005-disentanglement; JOBS=2 trainings at a time)
+#   usage: run.sh [RUN]     (default: runs/005-disentanglement; JOBS=2 trainings at a time;
+#   PARTS=recipe leaves the ablations out, hours of one core)
 set -euo pipefail
 run=${1:-runs/005-disentanglement}
 jobs=${JOBS:-2}
+parts=${PARTS:-recipe ablations}
+case $parts in
+    recipe | "recipe ablations") ;;
+    *) echo "expected PARTS=recipe or nothing, got $parts" >&2; exit 2 ;;
+esac
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 here=$(dirname "$0")
 
@@ -32,6 +38,13 @@ step "the whole recipe"
 OMP_NUM_THREADS=2 vasa train experiment=stage1/tiny_independent data.root="$run/independent" \
     module.expert="$run/expert_loss" run_dir="$run/stage1"
 evaluate "$run/stage1"
+
+if [ "$parts" = recipe ]; then
+    step "table"
+    python "$here/table.py" "$run" "$here"
+    step "done"
+    exit
+fi
 
 step "talking clips for the ablation"
 vasa synth output="$run/talking"

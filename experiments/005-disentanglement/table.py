@@ -3,7 +3,8 @@
 usage: python experiments/005-disentanglement/table.py RUN EXPERIMENT
 
 RUN is the folder of run.sh; EXPERIMENT holds the README and receives results.jsonl: the rows of the
-whole recipe, then those of the ablations with `setting`, `variant` and their seed.
+whole recipe, then those of the ablations with `setting`, `variant` and their seed. Ablations that
+RUN does not hold stand as they are: each of their rows says its commit.
 """
 
 import json
@@ -115,7 +116,7 @@ def ablated(run: Path, setting: str) -> list[Row]:
                 rows = rows_of(folder, run=run, kept=tuple(COLUMNS))
                 more = {"setting": SETTINGS[setting], "variant": variant, "training_seed": seed}
                 found += [{**row, **more} for row in rows]
-    if not any(row["variant"] == "both" for row in found):
+    if found and not any(row["variant"] == "both" for row in found):
         sys.exit(f"expected {run / setting}/both-seed0, scored, found none; run run.sh")
     return found
 
@@ -177,13 +178,15 @@ def main(run: Path, experiment: Path) -> None:
     """Write results.jsonl and the tables."""
     readme = experiment / "README.md"
     records = rows_of(run / "stage1", run=run, kept=KEPT)
+    results = experiment / "results.jsonl"
+    before = [json.loads(line) for line in results.read_text().splitlines()]
     put_between(readme, "recipe", recipe_table({row["metric"]: row for row in records}))
     for setting in SETTINGS:
-        rows = ablated(run, setting)
-        put_between(readme, setting, ablation_table(rows))
-        records += rows
+        if rows := ablated(run, setting):
+            put_between(readme, setting, ablation_table(rows))
+        records += rows or [row for row in before if row.get("setting") == SETTINGS[setting]]
     lines = [json.dumps(record) for record in records]
-    (experiment / "results.jsonl").write_text("\n".join(lines) + "\n")
+    results.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

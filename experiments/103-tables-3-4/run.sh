@@ -22,6 +22,9 @@ esac
 if [ "${VIDEOS:-0}" = 1 ]; then
     inputs+=(stage2="$run/stage2")
 fi
+if [ -n "${SHARED:-}" ]; then
+    inputs+=(shared="$SHARED")
+fi
 
 printf '\n== CAPP on heads and sound of the training people\n'
 vasa train experiment="$experiment" seed="$seed" data.root="$run/data" \

@@ -84,6 +84,7 @@ def main(out: Path, name: str, data: Path, syncnet: Path, source: str) -> None:
         "is_dirty": environment["is_dirty"],
         "machine": f"{environment['processor']}, {environment['cpu_count']} CPUs",
         "date": environment["started_at"],
+        "device": environment["device"],
         "clips": clips,
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -91,5 +92,7 @@ def main(out: Path, name: str, data: Path, syncnet: Path, source: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 6:
+        sys.exit(__doc__)
     folder, name, data, syncnet, source = sys.argv[1:]
     main(Path(folder), name, Path(data), Path(syncnet), source)

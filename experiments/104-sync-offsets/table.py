@@ -81,9 +81,8 @@ def rows_of(record: dict[str, Any]) -> list[ResultRow]:
     stamp = {
         "command": "bash experiments/104-sync-offsets/run.sh SYNTH REAL",
         "seed": 0,
-        "device": "cpu",
         "syncnet": f"own:{record['syncnet']}",
-        **{key: record[key] for key in ("commit", "is_dirty", "machine", "date")},
+        **{key: record[key] for key in ("commit", "is_dirty", "machine", "date", "device")},
     }
     rows = []
     for kind, tolerance, ending, note in (
@@ -195,4 +194,6 @@ def main(out: Path, experiment: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -196,7 +196,7 @@ def stamped(rows: list[ResultRow]) -> Iterator[ResultRow]:
             is_dirty=environment["is_dirty"],
             machine=f"{environment['processor']}, {environment['cpu_count']} CPUs",
             date=environment["started_at"],
-            device="cpu",
+            device=environment["device"],
             seed=SEED,
         )
         yield row
@@ -228,5 +228,5 @@ def main(run: Path, experiment: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        sys.exit("usage: figures.py RUN EXPERIMENT")
+        sys.exit(__doc__)
     main(Path(sys.argv[1]), Path(sys.argv[2]))

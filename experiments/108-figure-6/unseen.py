@@ -24,6 +24,7 @@ from data_prep.synth.speech import speak
 from data_prep.synth.visemes import mouth_track
 from vasa.data.schema import FPS, SAMPLES_PER_FRAME
 from vasa.evaluation.clips import EvaluationClip, load_clips
+from vasa.evaluation.coding import CodedTalker
 from vasa.evaluation.measuring import measure
 from vasa.evaluation.metrics.clip_metric import MeanOverClips
 from vasa.evaluation.metrics.correlation import ClipCorrelation
@@ -190,13 +191,14 @@ def kinds() -> dict[str, Kind]:
 def main(run: Path, experiment: Path) -> None:
     """Write results, table and sheet."""
     settings = yaml.safe_load((ROOT / "conf/evaluation/synth.yaml").read_text())
-    talk = load_talker(
+    plain = load_talker(
         stage1=run / "stage1",
         stage2=run / "stage2",
         settings=GenerationSettings(**settings["generation"]),
         batch_size=settings["batch_size"],
         device=torch.device("cpu"),
     )
+    talk = CodedTalker(plain, crf=settings["crf"])
     expert: Any = load_model(run / "expert_metric").requires_grad_(False)
     clips = list(
         load_clips(
@@ -211,7 +213,7 @@ def main(run: Path, experiment: Path) -> None:
         "is_dirty": environment["is_dirty"],
         "machine": f"{environment['processor']}, {environment['cpu_count']} CPUs",
         "date": environment["started_at"],
-        "device": "cpu",
+        "device": environment["device"],
         "seed": SEED,
     }
     rows: list[ResultRow] = []
@@ -234,5 +236,5 @@ def main(run: Path, experiment: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        sys.exit("usage: unseen.py RUN EXPERIMENT")
+        sys.exit(__doc__)
     main(Path(sys.argv[1]), Path(sys.argv[2]))
