@@ -1,11 +1,12 @@
 """One codec for generated and real frames, and no network asked twice for the same."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from einops import rearrange
-from untrained import composed, plain, untrained_inputs
+from untrained import composed, plain, untrained, untrained_inputs
 
 from vasa.data.video import decode_mp4, write_video
 from vasa.evaluation import runner
@@ -14,20 +15,27 @@ from vasa.evaluation.devices import InstrumentOn, SyncNetOn
 from vasa.evaluation.kept import Kept, tensor_hash
 from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
 from vasa.evaluation.workbench import Workbench
+from vasa.models.checkpoint import save_model
 
+SMALL = {"width": 16, "num_heads": 2, "pose_layers": 1, "audio_layers": 1}
 CRF = 30
 """Coarse, so that what went through the codec differs from what did not."""
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory) -> EvaluationInputs:
-    return untrained_inputs(tmp_path_factory.mktemp("coding"))
+    root = tmp_path_factory.mktemp("coding")
+    found = untrained_inputs(root)
+    net, config = untrained("capp/tiny", window=20, **SMALL)
+    save_model(net, config, root / "capp" / "model")
+    return replace(found, capp=root / "capp")
 
 
 def settings(**changes) -> EvaluationSettings:
     config = plain(composed("evaluate", "evaluation=synth").evaluation)
     config |= {"num_clips": 3, "num_resamples": 20, "crf": CRF, "criteria": [], **changes}
     config["generation"]["steps"] = 2
+    config["capp"] |= {"shift_frames": [0], "scales": []}
     config["controls"] |= {"num_clips": 1, "gaze_phi": [], "distance": [], "emotions": []}
     config["diversity"] |= {"num_clips": 1, "num_samples": 2}
     return EvaluationSettings.from_config(config)
@@ -113,7 +121,7 @@ def test_protocols_and_settings_of_a_sweep_share_what_is_known(inputs, tmp_path,
              for kind in ("__call__", "embed_video", "embed_audio")}  # fmt: skip
     assert calls == {"__call__": 3, "embed_video": 3, "embed_audio": 0}
     assert not set(first) & set(second)
-    assert run("three", ["sync", "generated"], 0.5) == []
+    assert run("three", ["sync", "capp", "generated"], 0.5) == []
 
 
 def test_an_answer_is_kept_for_one_network_and_one_input(tmp_path):
