@@ -51,7 +51,7 @@ def tensor_hash(value: Tensor) -> str:
     """Hash of type, shape and content, hex."""
     array = value.detach().cpu().contiguous().numpy()
     digest = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
-    digest.update(memoryview(array).cast("B") if array.size else b"")
+    digest.update(array.data.cast("B") if array.size else b"")
     return digest.hexdigest()[:32]
 
 
