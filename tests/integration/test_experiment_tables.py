@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
+from vasa.evaluation.lists import read_list
 from vasa.evaluation.report.guidance_table import CONFIDENCE, guidance_scores, trend
 from vasa.evaluation.report.samples import estimate
 
@@ -250,3 +251,10 @@ def test_scripts_are_bash_and_name_existing_settings(folder):
     script = folder / "run.sh"
     subprocess.run(["bash", "-n", str(script)], check=True)
     assert "vasa evaluate" in script.read_text()
+
+
+@pytest.mark.parametrize(("folder", "count"), [("101-table-1", 24), ("102-table-2", 8)])
+def test_lists_of_synthetic_clips_are_kept_with_the_experiment(folder, count):
+    path = ROOT / "experiments" / folder / "clips.txt"
+    found = read_list(path)
+    assert len(found.keys) == count and found.sha256 in path.read_text()

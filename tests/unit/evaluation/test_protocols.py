@@ -261,13 +261,14 @@ def test_generated_mouth_follows_its_own_audio_only(world) -> None:
     def run(videos):
         return by_name(
             generated(
-                instrument=world.instrument,
+                read=lambda video: world.instrument(video.float() / 255),
                 clips=world.clips,
                 videos=videos,
+                real_videos=[clip.frames for clip in world.clips],
                 events=EVENTS,
                 start_frames=12,
                 asked_distance=None,
-                batch_size=64,
+                motion_window_frames=10,
                 **world.arguments,
             )
         )
