@@ -231,14 +231,21 @@ def measure_stream(cfg: DictConfig, folder: Path) -> Iterator[Measurement]:
 
 
 def _motion_model(preset: str, *, num_motion: int | None = None) -> Any:
-    """Stage 2 with random weights; the paper's size is the base one."""
+    """Stage 2 with random weights, told of speech by log-mel energies, which need no file.
+
+    Blocks whose modulation is zero, as they start, would pass on what they are given.
+    """
+    from torch import nn
+
     from vasa.training.config import build
 
-    size = "base" if preset == "paper" else preset
-    model = _composed("stage2/tiny", f"model@module.model=motion_{size}").module.model
+    model = _composed(f"stage2/{preset}", LOG_MEL).module.model
     if num_motion is not None:
         model.num_motion = num_motion
-    return build(model).eval()
+    net = build(model).eval()
+    for block in net.blocks:
+        nn.init.normal_(block.modulate[1].weight, std=0.3)
+    return net
 
 
 PARTS = {
@@ -254,6 +261,7 @@ ON_PROCESSOR = {"synth", "data"}
 """Parts that no GPU takes part in."""
 TRAINERS = {"cpu": "cpu", "cuda": "gpu"}
 RANDOM = "vasa.cli.random_batches"
+LOG_MEL = "audio_encoder@module.model.audio=log_mel"
 QUIET = ["logger=none", "sample_every=0", "checkpoint_every_s=1.0e9", "data.root=none"]
 """A training that is run for its cost alone."""
 REFERENCE_GFLOP = 2 * 9 * 32 * 32 * 8 * 64 * 64 / 1e9
@@ -343,8 +351,7 @@ def _random_stage2(preset: str, common: list[str], batch: dict[str, Any]) -> dic
     """Resolved configuration of a stage-2 training on random windows."""
     from vasa.training.config import build, resolved
 
-    model = f"model@module.model=motion_{preset}"
-    run = resolved(_composed("stage2/tiny", *common, model, "module.stage1=null"))
+    run = resolved(_composed(f"stage2/{preset}", *common, LOG_MEL, "module.stage1=null"))
     net = run["module"]["model"]
     kept = {key: run["data"][key] for key in ("batch_size", "window", "num_previous")}
     num_audio = build(cast(DictConfig, OmegaConf.create(net["audio"]))).dim

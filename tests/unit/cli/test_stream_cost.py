@@ -38,5 +38,9 @@ def test_the_part_stream(tmp_path):
     assert value[f"{start}_first_sound_s"] == pytest.approx(0.42)
     assert value[f"{start}_p50_s"] <= value[f"{start}_p99_s"]
     assert value[f"{start}_max_difference_to_offline"] == 0
+    assert lines[f"{start}_max_difference_to_offline"]["n"] == 25
+    assert value[f"{start}_max_difference_to_offline_features"] <= 1
+    live = value[f"{start}_first_sound_s"] + value[f"{start}_first_frame_s"]
+    assert value[f"{start}_start_to_first_frame_s"] == pytest.approx(live)
     assert "RTX 4090" in lines[start]["note"] and "random weights" in lines[start]["note"]
     assert value["motion/tiny_cpu_s_for_4s"] > 0 and value["motion/tiny_cpu_s_for_4s_bf16"] > 0

@@ -1,3 +1,6 @@
+import itertools
+import math
+
 import pytest
 import torch
 
@@ -26,12 +29,27 @@ def drop(conditions, rates=RATES, seed=0):
 
 
 def test_drop_rates_are_met():
+    """Within four standard deviations of the binomial; the tail and pairs of conditions too."""
     dropped = drop(make_conditions())
-    assert abs(float((~dropped.audio_mask[:, 0]).float().mean()) - RATES.audio) < 0.03
-    assert abs(float((~dropped.pre_mask[:, 0]).float().mean()) - RATES.previous) < 0.03
-    for name in ("gaze", "distance", "emotion"):
-        rate = float((~getattr(dropped, f"{name}_mask")).float().mean())
-        assert abs(rate - getattr(RATES, name)) < 0.03
+    gone = {
+        "audio": ~dropped.audio_mask[:, 0],
+        "previous": ~dropped.pre_mask[:, 0],
+        **{name: ~getattr(dropped, f"{name}_mask") for name in ("gaze", "distance", "emotion")},
+    }
+    num = len(dropped.audio_mask)
+
+    def assert_near(found: torch.Tensor, rate: float, count: int = num) -> None:
+        bound = 4 * math.sqrt(rate * (1 - rate) / count)
+        assert abs(float(found.double().mean()) - rate) < bound
+
+    for name, one in gone.items():
+        assert_near(one, getattr(RATES, name))
+    heard = dropped.audio_mask[~gone["audio"]]
+    whole = make_conditions().frame_mask[~gone["audio"]]
+    assert_near((heard != whole).any(dim=1), RATES.audio_tail, len(heard))
+    for first, second in itertools.combinations(gone, 2):
+        both = getattr(RATES, first) * getattr(RATES, second)
+        assert_near(gone[first] & gone[second], both)
 
 
 def test_previous_motion_and_audio_go_together():
