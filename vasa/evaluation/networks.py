@@ -21,7 +21,7 @@ from vasa.models.motion_transformer import MotionTransformer
 from vasa.pretrained.perceptual import make_perceptual
 from vasa.types import InputError
 
-PERCEIVING = {"self_reenactment", "methods"}
+PERCEIVING = {"self_reenactment"}
 """Protocols that look through the perceptual network."""
 
 

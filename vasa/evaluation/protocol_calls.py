@@ -160,7 +160,7 @@ def _run_methods(bench: Workbench) -> list[ResultRow]:
         readings=comparison.readings(),
         split=bench.settings.split,
         weights={role: f"own:{hashes[role][:8]}" for role in SCALES if role in hashes},
-        features_name=comparison.features.name,
+        features=comparison.features,
         motion_window_frames=bench.settings.methods.motion_window_frames,
         bootstrap=bench.bootstrap,
     )

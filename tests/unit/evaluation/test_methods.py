@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from vasa.evaluation.frame_features import FrameFeatures
 from vasa.evaluation.methods.method import Motion, back_and_forth, clip_seed
 from vasa.evaluation.methods.motion_library import LibraryClip, MotionLibrary
 from vasa.evaluation.methods.ours import Shuffled
@@ -19,6 +20,9 @@ from vasa.evaluation.results import Bootstrap
 from vasa.evaluation.video_readings import VideoReadings
 
 SPEECH = SpeechWindows(num_mels=8, context_frames=1)
+FEATURES = FrameFeatures(
+    name="effnet-lite0", of=torch.flatten, unit="FD(effnet-lite0)", judge="effnet-lite0:0a1b2c3d"
+)
 BOOTSTRAP = Bootstrap(num_resamples=200, seed=0)
 NUM_FRAMES, NUM_CLIPS = 60, 8
 
@@ -76,7 +80,7 @@ def rows_of(found, **changes):
     arguments = {
         "split": "test",
         "weights": {"syncnet": "own:abcd1234"},
-        "features_name": "FaceExpert",
+        "features": FEATURES,
         "motion_window_frames": 10,
         "bootstrap": BOOTSTRAP,
     }
@@ -102,6 +106,10 @@ def test_constructed_methods_are_ranked_and_weights_named():
     assert less.value == pytest.approx(-0.4) and less.ci_high < 0
     assert less.stamp["p_value"] == pytest.approx(2 / 2**NUM_CLIPS)
     assert rows["methods/real/frechet_frames"].value < 1
+    frames = rows["methods/still/frechet_frames"]
+    assert frames.unit == "FD(effnet-lite0)" and "80 rows against 80" in frames.note
+    assert frames.stamp["features"] == "effnet-lite0:0a1b2c3d" and "not FID" in frames.note
+    assert "204 rows against 204" in rows["methods/still/frechet_motion"].note
 
 
 def test_a_score_by_which_videos_pass_real_ones_is_called_unfit():

@@ -47,12 +47,15 @@ def reader() -> VideoReader:
     )  # fmt: skip
     return VideoReader(
         instrument=expert.eval(),
-        features=FrameFeatures(name="means", of=lambda images: images.mean(dim=(2, 3))),
+        features=MEANS,
         syncnet=syncnet.eval(),
         capp=None,
         frame_stride=3,
         batch_size=20,
     )
+
+
+MEANS = FrameFeatures(name="means", of=lambda images: images.mean(dim=(2, 3)), unit="FD(means)")
 
 
 def through(path, frames: torch.Tensor, *, crf: int) -> torch.Tensor:
@@ -73,7 +76,7 @@ def changes(real: list[torch.Tensor]) -> dict[str, ResultRow]:
         readings=list(read.values()),
         split="test",
         weights={"syncnet": "own:untrained"},
-        features_name="means",
+        features=MEANS,
         motion_window_frames=10,
         bootstrap=Bootstrap(num_resamples=200, seed=0),
     )

@@ -79,7 +79,7 @@ class Comparison:
             draw=self._draw,
             reader_facts={
                 "instrument": self.bench.describe_instrument(),
-                "perceptual": self.bench.describe_perceptual(),
+                "features": self.features.judge,
                 "networks": {
                     role: model["hash"]
                     for role, model in self.bench.describe_models().items()
@@ -169,8 +169,7 @@ class Comparison:
     @cached_property
     def features(self) -> FrameFeatures:
         """Who describes frames."""
-        bench = self.bench
-        return frame_features(bench.instrument, perceptual=bench.perceptual, device=bench.device)
+        return frame_features(self.bench.instrument, device=self.bench.device)
 
     def _reader(self) -> VideoReader:
         bench = self.bench

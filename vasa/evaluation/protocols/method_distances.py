@@ -25,17 +25,30 @@ GROUPS = 12
 """Parts of the clips that are left out in turn, for the intervals."""
 
 Moving = VideoReadings | FaceMeasurements
+
+CROSSED = ((0, 1), (1, 0))
+"""Which half of the videos meets which half of the real clips."""
+
 Halves = Mapping[str, tuple[Tensor, Tensor]]
 """Each clip's rows `n f` of the first half and of the second; one of them may have none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Distance:
-    """A distance and its 95% interval; nan without clips enough for one."""
+    """A distance and its 95% interval; nan without clips enough for one.
+
+    Attributes:
+        rows: of the videos and of the real clips, of either half.
+    """
 
     value: float
     ci_low: float
     ci_high: float
+    rows: tuple[tuple[int, int], ...]
+
+    def rows_text(self) -> str:
+        """`90 rows against 96` of real clips; of both halves where they differ."""
+        return " and ".join(dict.fromkeys(f"{one} rows against {two}" for one, two in self.rows))
 
 
 def frechet_frames(one: MethodReadings, real: MethodReadings) -> Distance | None:
@@ -113,13 +126,20 @@ def _with_interval(one: Halves, real: Halves) -> Distance | None:
     ]
     known = [found for found in left if found is not None]
     low, high = jackknife_interval(value, known if len(known) == num else [])
-    return Distance(value=value, ci_low=float(np.maximum(low, 0)), ci_high=high)
+    rows = tuple(
+        (
+            sum(len(half[mine]) for half in one.values()),
+            sum(len(half[theirs]) for half in real.values()),
+        )
+        for mine, theirs in CROSSED
+    )
+    return Distance(value=value, ci_low=float(np.maximum(low, 0)), ci_high=high, rows=rows)
 
 
 def _crossed(one: Halves, real: Halves, keys: list[str]) -> float | None:
     """Mean of first against second halves and of second against first."""
     found = []
-    for mine, theirs in ((0, 1), (1, 0)):
+    for mine, theirs in CROSSED:
         first = torch.cat([one[key][mine] for key in keys]) if keys else torch.zeros(0, 1)
         second = torch.cat([real[key][theirs] for key in keys]) if keys else first
         if min(len(first), len(second)) < 2:
