@@ -1,7 +1,7 @@
 """Features of frames that Fréchet distances compare, and the name of who gives them.
 
-With features of a face expert or of EfficientNet-lite0 the distance is FD-frames of that network,
-never FID.
+With features of a face expert or of EfficientNet-lite0 the distance is FD-frames of that network;
+FID is of InceptionV3's alone.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vasa.evaluation.measuring import Instrument
 from vasa.pretrained.efficientnet import EfficientNetFeatures
+from vasa.pretrained.inception import InceptionFeatures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,4 +56,19 @@ def frame_features(instrument: Instrument, *, device: torch.device) -> FrameFeat
         of=lambda images: network(images.to(device)).cpu(),
         unit="FD(effnet-lite0)",
         judge=f"effnet-lite0:{network.describe()['sha256'][:8]}",
+    )
+
+
+def inception_features(*, device: torch.device) -> FrameFeatures:
+    """Those of FID.
+
+    Raises:
+        InputError: InceptionV3's file is missing or another one.
+    """
+    network = InceptionFeatures()
+    return FrameFeatures(
+        name="InceptionV3",
+        of=lambda images: network(images.to(device)).cpu(),
+        unit="FID",
+        judge=f"inception:{network.describe()['sha256'][:8]}",
     )

@@ -9,6 +9,7 @@ import torch
 from omegaconf import OmegaConf
 
 from vasa.evaluation.capp_windows import CappScorer
+from vasa.evaluation.clip_features import ClipFeatures, i3d_features
 from vasa.evaluation.devices import AutoencoderOn, InstrumentOn, SyncNetOn
 from vasa.evaluation.emotion_reader import EmotionReader, ExpertEmotion, MeasuredEmotion
 from vasa.evaluation.measuring import Instrument, PerceptualScale
@@ -112,6 +113,19 @@ class Networks:
             ) from error
         return PerceptualScale(
             name=name, network=network, device=self.device, is_in_loss=self._loss_network() == name
+        )
+
+    def i3d(self, *, num_clips: int) -> ClipFeatures | None:
+        """Who describes short clips for FVD, enough of each of so many; None where nobody asks.
+
+        Raises:
+            InputError: its file is not there.
+        """
+        methods = self.settings.methods
+        if "fvd_25" not in methods.published:
+            return None
+        return i3d_features(
+            max_rows=methods.fvd_rows, num_clips=num_clips, seed=self.seed, device=self.device
         )
 
     def _loss_network(self) -> str | None:

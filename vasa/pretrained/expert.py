@@ -46,8 +46,8 @@ class FrozenExpert:
             "licence": entry.licence,
         }
 
-    def call(self, value: Tensor) -> Any:
-        """The network's raw output for a float input, with autocast off.
+    def call(self, value: Tensor, **options: Any) -> Any:
+        """The network's raw output for a float input and its options, with autocast off.
 
         Pictures go in channels-last: on a CPU the landmark network takes half the time so.
         """
@@ -58,4 +58,4 @@ class FrozenExpert:
         if value.dim() == 4:
             value = value.contiguous(memory_format=torch.channels_last)
         with torch.autocast(value.device.type, enabled=False):
-            return self.net(value)
+            return self.net(value, **options)

@@ -15,6 +15,7 @@ from vasa.evaluation.methods.ridge import Ridge
 from vasa.evaluation.methods.speech import SpeechWindows
 from vasa.evaluation.methods.still import Still
 from vasa.evaluation.methods.videos import MethodReadings
+from vasa.evaluation.protocols.distance_rows import frames_kind, motion_kind
 from vasa.evaluation.protocols.methods import methods
 from vasa.evaluation.results import Bootstrap
 from vasa.evaluation.video_readings import VideoReadings
@@ -45,6 +46,8 @@ def readings(seed: int, *, follows: float, sync: float, trembles: float = 0.0) -
         presence=torch.ones(NUM_FRAMES),
         likeness=torch.full((NUM_FRAMES,), 0.9, dtype=torch.float64),
         features=torch.randn(NUM_FRAMES // 3, 4, generator=draw) + trembles,
+        inception=torch.zeros(0, 1),
+        clips=torch.zeros(2, 0, 1),
         shift_distances=distances,
         capp=torch.tensor(torch.nan),
         truth=truth,
@@ -80,8 +83,7 @@ def rows_of(found, **changes):
     arguments = {
         "split": "test",
         "weights": {"syncnet": "own:abcd1234"},
-        "features": FEATURES,
-        "motion_window_frames": 10,
+        "distances": [frames_kind(FEATURES), motion_kind(10)],
         "bootstrap": BOOTSTRAP,
     }
     rows = methods(readings=found, **(arguments | changes))

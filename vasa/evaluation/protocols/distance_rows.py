@@ -3,12 +3,22 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from vasa.evaluation.clip_features import FVD_FRAMES, ClipFeatures
 from vasa.evaluation.frame_features import FrameFeatures
 from vasa.evaluation.methods.videos import MethodReadings
-from vasa.evaluation.protocols.method_distances import Distance, frechet_frames, frechet_motion
+from vasa.evaluation.protocols.method_distances import (
+    Distance,
+    fid,
+    frechet_clips,
+    frechet_frames,
+    frechet_motion,
+)
 from vasa.evaluation.results import ResultRow
 
 REAL = "real"
+NO_USUAL_ROWS = (0, "")
+VASA_ROWS = (2048, "VASA-1 (2K a side)")
+FID_ROWS = (10_000, "FID's authors (Heusel et al. 2017)")
 HALVES = (
     "the first halves of the videos against the second halves of the real clips and the other way "
     "round"
@@ -25,6 +35,7 @@ class DistanceKind:
         unit: of the row.
         note: what meets what.
         stamp: whose features they are.
+        usual_rows: under which the note says that there are few, and who takes as many.
     """
 
     name: str
@@ -32,6 +43,7 @@ class DistanceKind:
     unit: str
     note: str
     stamp: Mapping[str, str] = field(default_factory=dict)
+    usual_rows: tuple[int, str] = NO_USUAL_ROWS
 
 
 def frames_kind(features: FrameFeatures) -> DistanceKind:
@@ -56,6 +68,60 @@ def motion_kind(window_frames: int) -> DistanceKind:
         "lids (head, gaze and mouth width less their mean over the video), over their spread in "
         "real clips, which is not FVD: every other clip against the real ones of the rest",
     )
+
+
+def fid_kind(features: FrameFeatures) -> DistanceKind:
+    """`fid`, of InceptionV3."""
+    return DistanceKind(
+        name="fid",
+        of=fid,
+        unit=features.unit,
+        note=f"FID of frames by {features.name} ({features.judge}): {HALVES}",
+        stamp={"features": str(features.judge)},
+        usual_rows=FID_ROWS,
+    )
+
+
+def fvd_kind(features: ClipFeatures, *, max_rows: int) -> DistanceKind:
+    """`fvd_25`, of I3D."""
+
+    def distance(one: MethodReadings, real: MethodReadings) -> Distance | None:
+        sides = [
+            {key: videos[0].clips for key, videos in side.videos.items()} for side in (one, real)
+        ]
+        return frechet_clips(*sides, max_rows=max_rows)
+
+    return DistanceKind(
+        name="fvd_25",
+        of=distance,
+        unit="FVD",
+        note=fvd_note(features),
+        stamp={"features": features.judge},
+        usual_rows=VASA_ROWS,
+    )
+
+
+def fvd_note(features: ClipFeatures) -> str:
+    """What meets what."""
+    return (
+        f"FVD of {FVD_FRAMES}-frame clips by {features.name} ({features.judge}), drawn by seed "
+        f"{features.seed}: clips of {HALVES}"
+    )
+
+
+def full_note(note: str, found: Distance, usual_rows: tuple[int, str]) -> str:
+    """The note with how many rows met how many, and whether that is few."""
+    parts = [f"{note}, {found.rows_text()}"]
+    usual, whose = usual_rows
+    if min(map(min, found.rows)) < usual:
+        parts.append(
+            f"fewer rows than the {usual:,} of {whose}, which makes it larger: it compares with "
+            "distances of as many only"
+        )
+    if found.num_short:
+        parts.append(f"{found.num_short} clips are too short and left out")
+    parts += ["the first sample of each clip", "interval of a jackknife over groups of clips"]
+    return "; ".join(parts)
 
 
 def distance_rows(
@@ -84,13 +150,12 @@ def distance_rows(
                     control=None if method == REAL or floor is None else floor.value,
                     control_name="" if method == REAL else "real clips against real clips",
                     split=split,
-                    n=len(one.videos),
+                    n=found.num_clips,
                     unit=kind.unit,
                     higher_is_better=False,
                     ci_low=found.ci_low,
                     ci_high=found.ci_high,
-                    note=f"{kind.note}, {found.rows_text()}; the first sample of each clip; "
-                    "interval of a jackknife over groups of clips",
+                    note=full_note(kind.note, found, kind.usual_rows),
                     stamp=dict(kind.stamp),
                 )
             )

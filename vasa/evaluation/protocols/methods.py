@@ -12,17 +12,11 @@ from typing import Any
 
 import torch
 
-from vasa.evaluation.frame_features import FrameFeatures
 from vasa.evaluation.measuring import REMEASURED
 from vasa.evaluation.methods.videos import MethodReadings, Uncoded
 from vasa.evaluation.metrics.clip_metric import MeanOverClips
 from vasa.evaluation.paired import PairedDifference, paired_difference
-from vasa.evaluation.protocols.distance_rows import (
-    REAL,
-    distance_rows,
-    frames_kind,
-    motion_kind,
-)
+from vasa.evaluation.protocols.distance_rows import REAL, DistanceKind, distance_rows
 from vasa.evaluation.protocols.method_ranking import Unranked, nearest_rows, ranking_rows
 from vasa.evaluation.protocols.method_scores import SCORES, ClipScore, MethodScores
 from vasa.evaluation.results import Bootstrap, ResultRow
@@ -35,8 +29,7 @@ def methods(
     readings: Sequence[MethodReadings],
     split: str,
     weights: Mapping[str, str],
-    features: FrameFeatures,
-    motion_window_frames: int,
+    distances: Sequence[DistanceKind],
     bootstrap: Bootstrap,
 ) -> list[ResultRow]:
     """Rows `methods/<method>/<name>`, their differences to ours, `ranking/<name>`, `reencoding/`.
@@ -45,8 +38,7 @@ def methods(
         readings: of every method's videos, those of real frames past the codec too.
         split: of the clips.
         weights: names of the networks whose weights are a scale, such as own:1a2b3c4d, by role.
-        features: whose features FD-frames compares.
-        motion_window_frames: of FD-motion.
+        distances: the Fréchet distances that methods are given.
         bootstrap: how intervals are made.
     """
     real = next((one for one in readings if one.name == REAL), None)
@@ -56,9 +48,8 @@ def methods(
     for name, one in scores.items():
         rows += _score_rows(name, one, scores.get(REAL), split, weights, bootstrap)
     by_method = {name: one.readings for name, one in scores.items()}
-    kinds = (frames_kind(features), motion_kind(motion_window_frames))
-    distances = distance_rows(by_method, kinds, split=split)
-    rows += distances
+    far = distance_rows(by_method, distances, split=split)
+    rows += far
     for name, one in scores.items():
         if name != OURS and OURS in scores:
             rows += _difference_rows(
@@ -67,7 +58,7 @@ def methods(
     by_clip = {name: one.by_clip for name, one in scores.items()}
     ranked = Unranked(by_clip=by_clip, split=split, bootstrap=bootstrap)
     rows += [_named(row, weights) for row in ranking_rows(ranked)]
-    rows += nearest_rows(distances)
+    rows += nearest_rows(far)
     if uncoded is not None and REAL in scores:
         rows += _difference_rows(
             "reencoding", "_change", scores[REAL], uncoded, split, weights, bootstrap
