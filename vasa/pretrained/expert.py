@@ -46,16 +46,21 @@ class FrozenExpert:
             "licence": entry.licence,
         }
 
+    def net_on(self, device: torch.device) -> Any:
+        """The network, moved to where its input lies."""
+        if device != self._device:
+            self.net = self.net.to(device)
+            self._device = device
+        return self.net
+
     def call(self, value: Tensor) -> Any:
         """The network's raw output for a float input, with autocast off.
 
         Pictures go in channels-last: on a CPU the landmark network takes half the time so.
         """
-        if value.device != self._device:
-            self.net = self.net.to(value.device)
-            self._device = value.device
+        net = self.net_on(value.device)
         value = value.float()
         if value.dim() == 4:
             value = value.contiguous(memory_format=torch.channels_last)
         with torch.autocast(value.device.type, enabled=False):
-            return self.net(value)
+            return net(value)
