@@ -43,8 +43,8 @@ class _WhisperEncoder(FrozenExpert):
         The spectrogram is scaled on the whole clip; the network then sees `chunk` video frames at
         a time and `overlap` more on either side.
         """
-        with torch.autocast(audio.device.type, enabled=False):
-            mel = self.net_on(audio.device).log_mel(audio.float())
+        with self.steadily(audio) as (net, steady):
+            mel = net.log_mel(steady)
         num_frames = mel.shape[-1] // MEL_FRAMES_PER_FRAME
         pieces = []
         for start in range(0, num_frames, chunk):
