@@ -8,10 +8,9 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -90,7 +89,8 @@ def encode_set(
         InputError: no face shards, `output` holds motion of another stage 1 or audio encoder, or
             too many clips are bad.
     """
-    data, table = open_shards(data), read_index(data)
+    data = open_shards(data)
+    table: Any = read_index(data)
     net = net.to(device).eval().requires_grad_(False)
     shards = sorted(table["shard"].unique())
     share = shards[partition.index :: partition.count]
@@ -123,7 +123,7 @@ def encode_set(
 
 def _fill(
     writer: MotionShardWriter,
-    rows: pd.DataFrame,
+    rows: Any,
     encoded: Callable[[Any], tuple[MotionClip, dict[str, Any]]],
     bad: BadClips,
 ) -> Iterator[None]:
@@ -140,8 +140,8 @@ def _fill(
             writer.write(clip, face_row=row, details=details)
         except BadClipError as error:
             lost = error if error.fault in OF_A_SHARD else None
-            bad.add(cast(int, row.Index), error)
-            writer.drop(str(row.key), reason=error.fault, detail=error.detail)
+            bad.add(row.Index, error)
+            writer.drop(row.key, reason=error.fault, detail=error.detail)
         yield
 
 
@@ -229,5 +229,6 @@ def _begin(
 
 def _remember_dropped(bad: BadClips, output: Path, shards: list[str]) -> None:
     """Count what all runs left out so far; more than is allowed ends this one."""
-    for row in read_dropped(output, shards=shards).itertuples():
-        bad.remember(str(row.key), BadClipError(Fault(str(row.reason)), str(row.detail)))
+    dropped: Any = read_dropped(output, shards=shards)
+    for row in dropped.itertuples():
+        bad.remember(row.key, BadClipError(Fault(row.reason), row.detail))
