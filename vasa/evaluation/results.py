@@ -81,7 +81,8 @@ class ResultRow:
         note: how it was measured, in a sentence.
         criteria: what it must reach: `{rule, bound, text, passed}`.
         stamp: experts with hashes, command, commit, seed, machine, date.
-        clip_values: each clip's own number, for paired comparisons of runs; kept of few rows.
+        clip_values: each clip's own number, for paired comparisons of runs; kept of few rows; NaN
+            of a clip in which there was nothing to score.
     """
 
     metric: str
@@ -126,6 +127,8 @@ class ResultRow:
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in values.items()
         }
+        if self.clip_values:
+            clean["clip_values"] = [x if math.isfinite(x) else None for x in self.clip_values]
         return json.dumps(clean)
 
 
@@ -155,6 +158,10 @@ class Bootstrap:
     ) -> ResultRow:
         """A row of a metric and its control (a metric, a known number, or nothing)."""
         value = self.estimate(measured)
+        if value.num_empty:
+            total = value.num_clips + value.num_empty
+            told = f"{value.num_empty} of {total} clips left out: nothing to score in them"
+            note = "; ".join(filter(None, (note, told)))
         if isinstance(control, ClipMetric):
             beside = self.estimate(control)
             bounds = (beside.value, beside.ci_low, beside.ci_high)
@@ -249,6 +256,8 @@ def read_rows(path: Path) -> list[ResultRow]:
             raise InputError(f"expected {sorted(missing)} in line {number} of {path}")
         for name in ("value", "ci_low", "ci_high"):
             values[name] = math.nan if values.get(name) is None else values[name]
+        if "clip_values" in values:
+            values["clip_values"] = [math.nan if x is None else x for x in values["clip_values"]]
         values.setdefault("higher_is_better", None)
         own = {name: value for name, value in values.items() if name in known}
         stamp = {name: value for name, value in values.items() if name not in known}

@@ -1,6 +1,7 @@
 """Metrics against closed forms, and halves that merge to the whole."""
 
 import copy
+import json
 import math
 
 import pytest
@@ -13,6 +14,8 @@ from vasa.evaluation.metrics.image import PSNR_CEILING_DB, Psnr, Ssim, mouth_mas
 from vasa.evaluation.metrics.landmarks import LandmarkNme, frame_nme
 from vasa.evaluation.metrics.perceptual import PerceptualDistance, frame_distance
 from vasa.evaluation.metrics.pose import AngleError, PoseError
+from vasa.evaluation.metrics.ratio import RatioOfSums
+from vasa.evaluation.results import Bootstrap
 from vasa.pretrained.perceptual import SqueezeNetFeatures
 
 
@@ -42,6 +45,54 @@ def test_masked_psnr_sees_the_mask_alone() -> None:
     metric = Psnr()
     metric.update(result, target, mask)
     assert float(metric.compute()) == pytest.approx(40.0, abs=1e-3)
+
+
+def test_a_clip_whose_masks_are_all_empty_is_left_out_and_told() -> None:
+    target = torch.full((4, 3, 8, 8), 0.5)
+    empty = torch.zeros(4, 8, 8, dtype=torch.bool)
+    some = empty.clone()
+    some[1] = True
+    psnr, beside = Psnr(), Psnr()
+    for metric, error in ((psnr, 0.1), (beside, 0.01)):
+        metric.update(target + error, target, some)  # the three empty frames do not count
+        metric.update(target, target, empty)
+        metric.update(target + error, target)
+    assert psnr.per_clip()[[0, 2]].tolist() == pytest.approx([20.0, 20.0], abs=1e-3)
+    assert psnr.per_clip()[1].isnan() and float(psnr.compute()) == pytest.approx(20.0, abs=1e-3)
+    row = Bootstrap(num_resamples=50, seed=0).row(
+        metric="self_reenactment/psnr_mouth",
+        measured=psnr,
+        control=beside,
+        control_name="",
+        split="test",
+        unit="dB",
+        note="box",
+        keep_clips=True,
+    )
+    assert row.n == 2 and row.note == "box; 1 of 3 clips left out: nothing to score in them"
+    assert row.control == pytest.approx(40.0, abs=1e-3) and row.ci_low == pytest.approx(row.ci_high)
+    assert json.loads(row.to_json())["clip_values"][1] is None
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_number_that_is_not_finite_is_a_fault(value: float) -> None:
+    with pytest.raises(ValueError, match="MeanOverClips expected finite numbers"):
+        MeanOverClips().update(torch.tensor(value))
+    with pytest.raises(ValueError, match="Psnr expected finite"):
+        Psnr().update(torch.full((1, 3, 8, 8), value), torch.zeros(1, 3, 8, 8))
+    with pytest.raises(ValueError, match="RatioOfSums expected finite"):
+        RatioOfSums().update(value, 1.0)
+
+
+def test_a_clip_without_frames_is_left_out() -> None:
+    for metric, given in (
+        (PoseError(), torch.zeros(0, 6)),
+        (IdentitySimilarity(), torch.zeros(0, 8)),
+        (ClipCorrelation(), torch.zeros(0)),
+    ):
+        metric.update(given, given)
+        found = metric.estimate(num_resamples=10, seed=0)
+        assert (found.num_clips, found.num_empty) == (0, 1) and math.isnan(found.value)
 
 
 def test_mouth_mask_is_the_box_of_the_lips_with_its_margin() -> None:
@@ -102,7 +153,7 @@ def test_constant_result_counts_as_zero_and_constant_target_is_left_out() -> Non
     metric.update(torch.ones(10), series)
     metric.update(series, series)
     metric.update(series, torch.ones(10))
-    assert metric.per_clip().tolist() == pytest.approx([0.0, 1.0])
+    assert metric.per_clip().tolist() == pytest.approx([0.0, 1.0, math.nan], nan_ok=True)
     assert float(metric.compute()) == pytest.approx(0.5)
 
 

@@ -18,4 +18,4 @@ class CappScore(ClipMean):
     def update(self, pose: Tensor, audio: Tensor) -> None:
         """Adds one clip: embeddings of its windows, and of the sound set against each, `n e`."""
         cosine = functional.cosine_similarity(pose.double(), audio.double(), dim=-1)
-        self.add_value(cosine.mean())
+        self.add_frames(cosine)

@@ -1,23 +1,38 @@
-"""The base of every metric: additive statistics a clip, so that halves merge and clips resample."""
+"""The base of every metric: additive statistics a clip, so that halves merge and clips resample.
+
+A clip in which there is nothing to score (no usable frame, a truth that never varies) counts in no
+mean, and the row's note says how many there were. A number that is not finite is a fault: it
+raises.
+"""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+from torchmetrics.utilities.distributed import gather_all_tensors
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A metric's value with its bootstrap interval and the number of clips behind it."""
+    """A metric's value with its bootstrap interval.
+
+    Attributes:
+        value: of all clips.
+        ci_low, ci_high: 95% interval.
+        num_clips: clips behind it.
+        num_empty: clips besides in which there was nothing to score.
+    """
 
     value: float
     ci_low: float
     ci_high: float
     num_clips: int
+    num_empty: int = 0
 
 
 class ClipMetric(Metric):
@@ -37,8 +52,18 @@ class ClipMetric(Metric):
         self.add_state("statistics", default=[], dist_reduce_fx="cat")
 
     def add_clip(self, statistics: Tensor) -> None:
-        """Adds one clip's statistics `k`."""
-        self.statistics.append(statistics.detach().double().cpu()[None])
+        """Adds one clip's statistics `k`; all 0 for one in which there is nothing to score.
+
+        Raises:
+            ValueError: a number that is not finite.
+        """
+        statistics = statistics.detach().double().cpu()[None]
+        if not statistics.isfinite().all():
+            raise ValueError(
+                f"{type(self).__name__} expected finite numbers of a clip, got "
+                f"{statistics[0].tolist()}; look for a network that overflows or an empty series"
+            )
+        self.statistics.append(statistics)
 
     @contextmanager
     def one_unit(self) -> Iterator[None]:
@@ -59,16 +84,33 @@ class ClipMetric(Metric):
         """The statistics of all clips so far, `clips k`."""
         if len(self.statistics) == 0:
             raise RuntimeError(f"{type(self).__name__} has seen no clip")
-        if isinstance(self.statistics, Tensor):
-            return self.statistics
         return torch.cat(list(self.statistics))
 
+    def per_clip(self) -> Tensor:
+        """The metric's value of each clip alone, `clips`; NaN where there was nothing to score."""
+        return self.reduce(self.stacked())
+
     def compute(self) -> Tensor:
+        """The metric's value of all clips; NaN where nothing in them could be scored."""
         return self.reduce(self.stacked().sum(dim=0))
+
+    def _sync_dist(
+        self,
+        dist_sync_fn: Callable = gather_all_tensors,
+        process_group: Any | None = None,
+    ) -> None:
+        """Gathers clips of all processes in the order of their ranks; one may have none.
+
+        The placeholder that torchmetrics gathers from such a rank has another type and shape.
+        """
+        own = self.stacked() if self.statistics else torch.zeros(0, 0, dtype=torch.float64)
+        parts = dist_sync_fn(own.to(self.device), group=process_group or self.process_group)
+        self.statistics = [part.cpu() for part in parts if len(part)]
 
     def estimate(self, *, num_resamples: int, seed: int) -> Estimate:
         """Value and percentile bootstrap interval of 95% over clips (Efron 1979)."""
         statistics = self.stacked()
+        is_empty = (statistics == 0).all(dim=1)
         low, high = bootstrap_interval(
             statistics, reduce=self.reduce, num_resamples=num_resamples, seed=seed
         )
@@ -76,7 +118,8 @@ class ClipMetric(Metric):
             value=float(self.reduce(statistics.sum(dim=0))),
             ci_low=low,
             ci_high=high,
-            num_clips=len(statistics),
+            num_clips=int((~is_empty).sum()),
+            num_empty=int(is_empty.sum()),
         )
 
 
@@ -88,13 +131,20 @@ class ClipMean(ClipMetric):
         value = value.detach().double().cpu().reshape(())
         self.add_clip(torch.stack((value, torch.ones((), dtype=torch.float64))))
 
+    def add_frames(self, values: Tensor) -> None:
+        """Adds the mean of one clip's numbers, `t`; a clip without any is left out."""
+        if len(values):
+            self.add_value(values.mean())
+        else:
+            self.add_empty()
+
+    def add_empty(self) -> None:
+        """Adds a clip in which there is nothing to score."""
+        self.add_clip(torch.zeros(2, dtype=torch.float64))
+
     @staticmethod
     def reduce(totals: Tensor) -> Tensor:
         return totals[..., 0] / totals[..., 1]
-
-    def per_clip(self) -> Tensor:
-        """Each clip's number, `clips`."""
-        return self.reduce(self.stacked())
 
 
 class MeanOverClips(ClipMean):

@@ -49,7 +49,7 @@ class GazeError(ClipMean):
         first, second = gaze_direction(result), gaze_direction(target)
         cosine = (first * second).sum(dim=-1)
         sine = torch.linalg.cross(first, second).norm(dim=-1)
-        self.add_value(torch.atan2(sine, cosine).rad2deg().mean())
+        self.add_frames(torch.atan2(sine, cosine).rad2deg())
 
 
 class DistanceError(ClipMean):
@@ -59,7 +59,7 @@ class DistanceError(ClipMean):
 
     def update(self, result: Tensor, target: Tensor) -> None:
         """Adds one clip: distances of its videos, `n` twice."""
-        self.add_value((result.double() - target.double()).abs().mean())
+        self.add_frames((result.double() - target.double()).abs())
 
 
 class ObeyedShare(ClipMetric):

@@ -10,7 +10,7 @@ CONSTANT_STD = 1e-6
 
 def is_constant(series: Tensor) -> bool:
     """Whether a series has no variation to correlate with."""
-    return bool(series.double().std(correction=0) < CONSTANT_STD)
+    return len(series) == 0 or bool(series.double().std(correction=0) < CONSTANT_STD)
 
 
 def pearson(first: Tensor, second: Tensor) -> Tensor:
@@ -33,7 +33,9 @@ class ClipCorrelation(ClipMean):
 
     def update(self, result: Tensor, target: Tensor) -> None:
         """Adds one clip: two series `t`."""
-        if not is_constant(target):
+        if is_constant(target):
+            self.add_empty()
+        else:
             self.add_value(pearson(result, target))
 
 
@@ -51,6 +53,7 @@ class VectorCorrelation(ClipMean):
         x = result.double() - result.double().mean(dim=0)
         y = target.double() - target.double().mean(dim=0)
         if is_constant(y):
+            self.add_empty()
             return
         size = x.norm() * y.norm()
         self.add_value((x * y).sum() / size if size > 0 else torch.zeros(()))

@@ -6,6 +6,11 @@ from torch.nn.functional import cosine_similarity
 from vasa.evaluation.metrics.clip_metric import ClipMean
 
 
+def frame_similarity(result: Tensor, reference: Tensor) -> Tensor:
+    """Cosine of each frame's embedding `t e` and the reference's, `e` or `t e`; `t`."""
+    return cosine_similarity(result.double(), reference.double(), dim=-1)
+
+
 class IdentitySimilarity(ClipMean):
     """Cosine of identity embeddings, mean over frames, then clips; -1 to 1, higher is better.
 
@@ -16,4 +21,4 @@ class IdentitySimilarity(ClipMean):
 
     def update(self, result: Tensor, reference: Tensor) -> None:
         """Adds one clip: embeddings of its frames `t e`, and of the person `e` or frames `t e`."""
-        self.add_value(cosine_similarity(result.double(), reference.double(), dim=-1).mean())
+        self.add_frames(frame_similarity(result, reference))

@@ -63,8 +63,14 @@ class Psnr(ClipMean):
     higher_is_better = True
 
     def update(self, result: Tensor, target: Tensor, mask: Tensor | None = None) -> None:
-        """Adds one clip: `t c h w` twice, and the pixels that count (`t h w`) or all."""
-        self.add_value(frame_psnr(result, target, mask).nanmean())
+        """Adds one clip: `t c h w` twice, and the pixels that count (`t h w`) or all.
+
+        A frame whose mask is empty is left out, and so is a clip of such frames.
+        """
+        if mask is not None:
+            is_seen = mask.flatten(1).any(dim=1)
+            result, target, mask = result[is_seen], target[is_seen], mask[is_seen]
+        self.add_frames(frame_psnr(result, target, mask))
 
 
 class Ssim(ClipMean):

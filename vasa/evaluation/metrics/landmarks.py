@@ -39,7 +39,7 @@ class LandmarkNme(ClipMean):
 
     def update(self, result: Tensor, target: Tensor) -> None:
         """Adds one clip: `t 68 2` px twice."""
-        self.add_value(frame_nme(result, target).mean())
+        self.add_frames(frame_nme(result, target))
 
 
 def in_eye_frame(landmarks: Tensor) -> Tensor:

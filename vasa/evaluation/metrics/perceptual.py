@@ -59,4 +59,4 @@ class PerceptualDistance(ClipMean):
                 result.split(self.batch_size), target.split(self.batch_size), strict=True
             )
         ]
-        self.add_value(torch.cat(distances).mean())
+        self.add_frames(torch.cat(distances))

@@ -20,7 +20,7 @@ class PoseError(ClipMean):
         """Adds one clip: yaw, pitch, roll (rad) in the first three columns of `t 3+` twice."""
         first = rotation_from_angles(result[:, :3].double())
         second = rotation_from_angles(target[:, :3].double())
-        self.add_value(rotation_angle_between(first, second).rad2deg().mean())
+        self.add_frames(rotation_angle_between(first, second).rad2deg())
 
 
 class AngleError(ClipMean):
@@ -35,4 +35,4 @@ class AngleError(ClipMean):
     def update(self, result: Tensor, target: Tensor) -> None:
         """Adds one clip: yaw, pitch, roll (rad) in the first three columns of `t 3+` twice."""
         difference = (result - target)[:, self.column].double()
-        self.add_value(difference.abs().rad2deg().mean())
+        self.add_frames(difference.abs().rad2deg())

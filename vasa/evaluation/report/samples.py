@@ -64,7 +64,8 @@ def estimate(rows: Sequence[ResultRow]) -> Estimate:
     if values := clip_means(rows):
         metric = MeanOverClips()
         for value in values:
-            metric.update(torch.tensor(value, dtype=torch.float64))
+            if math.isfinite(value):
+                metric.update(torch.tensor(value, dtype=torch.float64))
         return metric.estimate(num_resamples=NUM_RESAMPLES, seed=SEED)
     value = math.fsum(row.value for row in rows) / len(rows)
     return Estimate(value=value, ci_low=math.nan, ci_high=math.nan, num_clips=rows[0].n)
@@ -75,6 +76,10 @@ def difference(first: Sequence[ResultRow], second: Sequence[ResultRow]) -> Paire
     one, two = clip_means(first), clip_means(second)
     if not one or len(one) != len(two):
         return None
+    pairs = [pair for pair in zip(one, two, strict=True) if all(map(math.isfinite, pair))]
+    if not pairs:
+        return None
+    one, two = ([pair[place] for pair in pairs] for place in (0, 1))
     return paired_difference(one, two, num_resamples=NUM_RESAMPLES, seed=SEED)
 
 
