@@ -6,17 +6,19 @@ import pytest
 import torch
 
 from vasa.evaluation.methods.method import Motion, back_and_forth, clip_seed
-from vasa.evaluation.methods.motion_library import LibraryClip, MotionLibrary
+from vasa.evaluation.methods.motion_library import LibraryClip
 from vasa.evaluation.methods.ours import Shuffled
 from vasa.evaluation.methods.random_motion import RandomMotion
 from vasa.evaluation.methods.retrieval import Retrieval
-from vasa.evaluation.methods.ridge import Ridge
+from vasa.evaluation.methods.ridge import Moments, Ridge, fit_leaving_people_out
 from vasa.evaluation.methods.speech import SpeechWindows
 from vasa.evaluation.methods.still import Still
 from vasa.evaluation.methods.videos import MethodReadings
 from vasa.evaluation.protocols.methods import methods
 from vasa.evaluation.results import Bootstrap
+from vasa.evaluation.scales import named
 from vasa.evaluation.video_readings import VideoReadings
+from vasa.types import InputError
 
 SPEECH = SpeechWindows(num_mels=8, context_frames=1)
 BOOTSTRAP = Bootstrap(num_resamples=200, seed=0)
@@ -75,14 +77,13 @@ def compared(quality=QUALITY, **changes) -> list[MethodReadings]:
 def rows_of(found, **changes):
     arguments = {
         "split": "test",
-        "weights": {"syncnet": "own:abcd1234"},
         "features_name": "FaceExpert",
         "motion_window_frames": 10,
         "bootstrap": BOOTSTRAP,
     }
     rows = methods(readings=found, **(arguments | changes))
     assert len({row.metric for row in rows}) == len(rows)
-    return {row.metric: row for row in rows}
+    return {row.metric: named(row, {"syncnet": "own:abcd1234"}) for row in rows}
 
 
 def test_constructed_methods_are_ranked_and_weights_named():
@@ -96,6 +97,7 @@ def test_constructed_methods_are_ranked_and_weights_named():
     assert confidence.value == pytest.approx(0.4 + 0.001 * 3.5)
     assert confidence.control == pytest.approx(0.5 + 0.001 * 3.5)
     assert confidence.stamp["syncnet"] == "own:abcd1234" and len(confidence.clip_values) == 8
+    assert confidence.unit == "S_C(own)" and "no published scale" in confidence.note
     assert "syncnet" not in rows["methods/ours/jitter"].stamp
     assert "methods/ours/capp" not in rows, "nobody scored it"
     less = rows["methods/still/sync_confidence_minus_ours"]
@@ -180,7 +182,7 @@ def test_seeds_and_ways_there_and_back():
 
 
 @pytest.fixture(scope="module")
-def library(world) -> MotionLibrary:
+def library(world) -> list[LibraryClip]:
     """Motion that is the mean energy of its frame's speech, and its opposite."""
     clips = []
     for number in range(4):
@@ -193,9 +195,10 @@ def library(world) -> MotionLibrary:
                 speaker=clip.speaker,
                 speech=speech,
                 motion=torch.cat((level, -level), 1),
+                valid=torch.ones(len(level), dtype=torch.bool),
             )
         )
-    return MotionLibrary(train=clips[:3], val=clips[3:])
+    return clips
 
 
 def test_retrieval_finds_the_clip_itself(world, library):
@@ -203,8 +206,14 @@ def test_retrieval_finds_the_clip_itself(world, library):
     clip = world.make_clip(person=5, seed=50)
     speech = SPEECH.frames(clip.audio)
     level = speech.mean(dim=1, keepdim=True)
-    own = LibraryClip(key="own", speaker="x", speech=speech, motion=torch.cat((level, -level), 1))
-    full = MotionLibrary(train=[*library.train, own], val=[])
+    own = LibraryClip(
+        key="own",
+        speaker="x",
+        speech=speech,
+        motion=torch.cat((level, -level), 1),
+        valid=torch.ones(len(level), dtype=torch.bool),
+    )
+    full = [*library, own]
     found = Retrieval(library=lambda: full, speech=SPEECH, window_frames=4, facts={})(
         clip, sample=0
     )
@@ -214,7 +223,7 @@ def test_retrieval_finds_the_clip_itself(world, library):
 
 
 def test_ridge_learns_a_linear_rule(world, library):
-    method = Ridge(library=lambda: library, speech=SPEECH, facts={})
+    method = Ridge(library=lambda: library, speech=SPEECH, num_folds=5, facts={})
     clip = world.make_clip(person=5, seed=50)
     level = SPEECH.frames(clip.audio).mean(dim=1)
     found = method(clip, sample=0).motion
@@ -227,7 +236,70 @@ def test_random_motion_is_a_training_clips_and_stays(world, library):
     clip = world.clips[0]
     first, again = (method(clip, sample=0) for _ in range(2))
     assert isinstance(first, Motion) and torch.equal(first.motion, again.motion)
-    assert any(torch.equal(first.motion, one.motion[:40]) for one in library.train)
+    assert any(torch.equal(first.motion, one.motion[:40]) for one in library)
+
+
+def mistracked(clip: LibraryClip, *, where: slice) -> LibraryClip:
+    """The clip with wild motion in frames that are marked as not valid."""
+    motion, valid = clip.motion.clone(), clip.valid.clone()
+    motion[where], valid[where] = 1e3, False
+    return replace(clip, motion=motion, valid=valid)
+
+
+def test_frames_that_were_not_tracked_give_no_motion(world, library):
+    wild = [mistracked(one, where=slice(12, 15)) for one in library]
+    clip = world.make_clip(person=5, seed=50)
+    given = {"library": lambda: wild, "facts": {}}
+    for method in (
+        RandomMotion(seed=0, **given),
+        Retrieval(speech=SPEECH, window_frames=4, **given),
+        Ridge(speech=SPEECH, num_folds=5, **given),
+    ):
+        assert method(clip, sample=0).motion.abs().max() < 100, method.name
+    assert torch.equal(wild[0].longest_run(), library[0].motion[15:])
+    nowhere = [mistracked(one, where=slice(None, None, 3)) for one in library]
+    with pytest.raises(InputError, match="4 tracked frames in a row"):
+        Retrieval(library=lambda: nowhere, speech=SPEECH, window_frames=4, facts={})(clip, sample=0)
+
+
+def spoken(person: int, *, frames: int = 200) -> tuple[torch.Tensor, torch.Tensor]:
+    """Speech `t 12`, and motion `t 3`: two parts tell it in noise, one does not, levels differ."""
+    draw = torch.Generator().manual_seed(person)
+    speech = torch.randn(frames, 12, generator=draw).double() + 3 * torch.randn(12, generator=draw)
+    rule = torch.randn(12, 2, generator=torch.Generator().manual_seed(99)).double()
+    told = speech @ rule + torch.randn(frames, 2, generator=draw)
+    level = 20 * torch.randn(3, generator=draw)
+    return speech, torch.cat((told, torch.randn(frames, 1, generator=draw)), dim=1) + level
+
+
+def test_ridge_of_few_people_keeps_the_spread_of_motion():
+    people = {f"p{person}": Moments.of(*spoken(person)) for person in range(3)}
+    weights = fit_leaving_people_out(people, num_folds=5)
+    speech, motion = spoken(50)
+    found = (speech - speech.mean(dim=0)) @ weights
+    truth = motion - motion.mean(dim=0)
+    r = [
+        float(torch.corrcoef(torch.stack(pair))[0, 1])
+        for pair in zip(found.T, truth.T, strict=True)
+    ]
+    assert min(r[:2]) > 0.9
+    ratio = found.std(dim=0) / truth.std(dim=0)
+    assert 0.85 < ratio[:2].min() and ratio[:2].max() < 1.1 and ratio[2] < 0.15
+    with pytest.raises(InputError, match="two people or more"):
+        fit_leaving_people_out({"p0": people["p0"]}, num_folds=5)
+
+
+def test_ridge_weights_solve_the_normal_equations():
+    speech, motion = spoken(0)
+    moments = Moments.of(speech, motion)
+    s, m = speech - speech.mean(dim=0), motion - motion.mean(dim=0)
+    unit = s / s.std(dim=0, correction=0)
+    for alpha, weights in zip((0.1, 10.0), moments.weights((0.1, 10.0)), strict=True):
+        rows = torch.cat((unit, (alpha * len(s)) ** 0.5 * torch.eye(12)))
+        expected = torch.linalg.lstsq(rows, torch.cat((m, torch.zeros(12, 3)))).solution
+        torch.testing.assert_close(s @ weights, unit @ expected)
+        errors = moments.errors(weights[None])[0]
+        torch.testing.assert_close(errors, (m - s @ weights).square().sum(dim=0))
 
 
 def test_still_and_shuffled(world):

@@ -105,6 +105,23 @@ def test_all_methods_from_set_to_rows_and_nothing_is_made_twice(world, tmp_path,
     assert more["methods/ours/sync_confidence"].value == rows["methods/ours/sync_confidence"].value
 
 
+def test_motion_is_taken_from_the_set_that_is_named(world, tmp_path):
+    library = tmp_path / "library"
+    with FaceShardWriter(library, clips_per_shard=8, prep_version="1") as writer:
+        for person in (10, 11):
+            spec = ClipSpec(split="train", person=person, clip=0, size=64, seconds=1, seed=0)
+            writer.write(make_clip(spec))
+    names = ["real", "random_motion", "ridge"]
+    rows = run(world, tmp_path / "results.jsonl", names=names, library=str(library))
+    shared = tmp_path / "eval" / "parts" / "shared" / "methods"
+    assert len(list(shared.glob("library-*/*.npz"))) == 2
+    own = run(world, tmp_path / "own.jsonl", names=names)
+    assert len(list(shared.glob("library-*/*.npz"))) == 2 + 3
+    name = "methods/random_motion/pose_variation_deg"
+    assert rows[name].value != own[name].value
+    assert rows["methods/real/jitter"].value == own["methods/real/jitter"].value
+
+
 def test_a_list_names_exactly_the_clips(world, tmp_path):
     output, path = tmp_path / "results.jsonl", tmp_path / "lists" / "synth.txt"
     beside = run(world, output, names=["real"], list_rule="synth")
@@ -130,6 +147,8 @@ def test_a_list_names_exactly_the_clips(world, tmp_path):
         ({"names": ["real", "wav2lip"]}, "wav2lip.*folders"),
         ({"folders": {"ours": "x"}}, "name of its own"),
         ({"retrieval_frames": 5}, "even"),
+        ({"ridge_folds": 1}, "ridge_folds of 2"),
+        ({"library": "no/such/set", "names": ["real", "ridge"]}, "no/such/set"),
         ({"folders": {"theirs": "no/such/folder"}}, "folder of mp4 files"),
         ({"folders": {"theirs": "."}}, "named by clip key.*write_inputs"),
     ],
