@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from vasa.evaluation.methods.method import Motion, back_and_forth, clip_seed
 from vasa.evaluation.methods.motion_library import LibraryClip
@@ -14,9 +16,9 @@ from vasa.evaluation.methods.ridge import Moments, Ridge, fit_leaving_people_out
 from vasa.evaluation.methods.speech import SpeechWindows
 from vasa.evaluation.methods.still import Still
 from vasa.evaluation.methods.videos import MethodReadings
+from vasa.evaluation.protocols.method_scores import SCORES
 from vasa.evaluation.protocols.methods import methods
 from vasa.evaluation.results import Bootstrap
-from vasa.evaluation.scales import named
 from vasa.evaluation.video_readings import VideoReadings
 from vasa.types import InputError
 
@@ -77,13 +79,14 @@ def compared(quality=QUALITY, **changes) -> list[MethodReadings]:
 def rows_of(found, **changes):
     arguments = {
         "split": "test",
+        "weights": {"syncnet": "own:abcd1234"},
         "features_name": "FaceExpert",
         "motion_window_frames": 10,
         "bootstrap": BOOTSTRAP,
     }
     rows = methods(readings=found, **(arguments | changes))
     assert len({row.metric for row in rows}) == len(rows)
-    return {row.metric: named(row, {"syncnet": "own:abcd1234"}) for row in rows}
+    return {row.metric: row for row in rows}
 
 
 def test_constructed_methods_are_ranked_and_weights_named():
@@ -97,7 +100,6 @@ def test_constructed_methods_are_ranked_and_weights_named():
     assert confidence.value == pytest.approx(0.4 + 0.001 * 3.5)
     assert confidence.control == pytest.approx(0.5 + 0.001 * 3.5)
     assert confidence.stamp["syncnet"] == "own:abcd1234" and len(confidence.clip_values) == 8
-    assert confidence.unit == "S_C(own)" and "no published scale" in confidence.note
     assert "syncnet" not in rows["methods/ours/jitter"].stamp
     assert "methods/ours/capp" not in rows, "nobody scored it"
     less = rows["methods/still/sync_confidence_minus_ours"]
@@ -136,6 +138,37 @@ def test_lips_are_compared_with_the_real_videos():
 def without_lips(videos):
     none = torch.zeros(0, 20, 2)
     return {key: [replace(one, lips=none) for one in group] for key, group in videos.items()}
+
+
+def test_scores_of_a_video_are_what_their_formulas_say():
+    video, real = readings(3, follows=0.7, sync=0.3), readings(4, follows=0.9, sync=0.5)
+    pose, mouth = video.pose.double().numpy(), video.mouth.double().numpy()
+    turns = Rotation.from_euler("ZYX", pose[:, [2, 0, 1]])
+    second = np.degrees(np.diff(pose[:, :3], n=2, axis=0))
+    lips, others = video.lips.double().numpy(), real.lips.double().numpy()
+    steps = np.diff(lips, axis=0) - np.diff(others, axis=0)
+    distances = video.shift_distances.numpy()
+    expected = {
+        "sync_confidence": np.median(distances) - distances.min(),
+        "sync_distance": distances.min(),
+        "pose_variation_deg": np.degrees((turns[:-1].inv() * turns[1:]).magnitude()).mean(),
+        "mouth_correlation": np.corrcoef(mouth[:, 0], video.truth.numpy())[0, 1],
+        "lip_distance": 100 * np.linalg.norm(lips - others, axis=-1).mean(),
+        "lip_velocity_error": 100 * np.linalg.norm(steps, axis=-1).mean(),
+        "identity_similarity": 0.9,
+        "jitter": np.sqrt((second**2).sum(axis=1).mean()),
+        "mouth_jitter": np.sqrt((np.diff(mouth, n=2, axis=0) ** 2).sum(axis=1).mean()),
+    }
+    found = {name: score.of([video], real) for name, score in SCORES.items()}
+    assert np.isnan(found.pop("capp"))
+    assert found == pytest.approx(expected, rel=1e-5)
+    directions = {name: score.higher_is_better for name, score in SCORES.items()}
+    up, down = (
+        {"sync_confidence", "capp", "mouth_correlation", "identity_similarity"},
+        {*("sync_distance", "lip_distance", "lip_velocity_error")},
+    )
+    assert {name for name, way in directions.items() if way} == up
+    assert {name for name, way in directions.items() if way is False} == down
 
 
 def test_trembling_shows_as_jitter_and_in_the_distance_of_motion():

@@ -1,6 +1,5 @@
 """Metrics against closed forms, and halves that merge to the whole."""
 
-import copy
 import json
 import math
 
@@ -8,7 +7,13 @@ import pytest
 import torch
 
 from vasa.evaluation.metrics.clip_metric import MeanOverClips, bootstrap_interval
-from vasa.evaluation.metrics.correlation import ClipCorrelation, PooledCorrelation, pearson
+from vasa.evaluation.metrics.control import DistanceError, GazeError, ObeyedShare
+from vasa.evaluation.metrics.correlation import (
+    ClipCorrelation,
+    PooledCorrelation,
+    VectorCorrelation,
+    pearson,
+)
 from vasa.evaluation.metrics.identity import IdentitySimilarity
 from vasa.evaluation.metrics.image import PSNR_CEILING_DB, Psnr, Ssim, mouth_mask
 from vasa.evaluation.metrics.landmarks import LandmarkNme, frame_nme
@@ -234,35 +239,65 @@ def test_perceptual_distance_is_that_of_the_training_network(weights_dir, monkey
     assert float(metric.compute()) == pytest.approx(expected, rel=1e-5)
 
 
-def colours() -> PerceptualDistance:
-    return PerceptualDistance(features=lambda images: [images], batch_size=2)
+def test_gaze_error_is_the_angle_of_two_directions() -> None:
+    metric = GazeError()
+    metric.update(torch.tensor([[0.2, 0.0], [0.0, -0.1]]), torch.tensor([[-0.1, 0.0], [0.0, 0.1]]))
+    metric.update(torch.tensor([[math.pi / 2, 0.0]]), torch.tensor([[0.0, math.pi / 2]]))
+    # cos(angle) = cos t cos p between (t, p) and straight ahead
+    metric.update(torch.tensor([[0.5, 0.3]]), torch.zeros(1, 2))
+    expected = math.acos(math.cos(0.5) * math.cos(0.3))
+    found = metric.per_clip().deg2rad().tolist()
+    assert found == pytest.approx([0.25, math.pi / 2, expected], abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("make", "shape"),
-    [
-        (PooledCorrelation, (15,)),
-        (ClipCorrelation, (15,)),
-        (PoseError, (15, 6)),
-        (Psnr, None),
-        (IdentitySimilarity, (15, 8)),
-        (LandmarkNme, (15, 68, 2)),
-        (colours, None),
-    ],
-)
-def test_merge_of_halves_is_the_whole(make, shape) -> None:
-    generator = torch.Generator().manual_seed(1)
-    clips = [
-        torch.rand(2, *(shape or (3, 3, 16, 16)), generator=generator) + 0.1 * index
-        for index in range(6)
-    ]
-    whole, first, second = make(), make(), make()
-    for index, (result, target) in enumerate(clips):
-        whole.update(result, target)
-        (first if index < 3 else second).update(result, target)
-    first.merge_state(copy.deepcopy(second))
-    torch.testing.assert_close(first.compute(), whole.compute(), rtol=1e-12, atol=0)
-    assert len(first.stacked()) == 6
+def test_distance_error_is_the_mean_difference() -> None:
+    metric = DistanceError()
+    metric.update(torch.tensor([1.0, 1.1]), torch.tensor([0.9, 1.2]))
+    metric.update(torch.tensor([1.0]), torch.tensor([1.3]))
+    assert metric.per_clip().tolist() == pytest.approx([0.1, 0.3], abs=1e-6)
+
+
+def test_ssim_of_even_pictures_is_its_luminance_term() -> None:
+    metric = Ssim()
+    even = torch.ones(2, 3, 16, 16, dtype=torch.float64)
+    metric.update(0.6 * even, 0.3 * even)
+    c1 = 0.01**2
+    expected = (2 * 0.6 * 0.3 + c1) / (0.6**2 + 0.3**2 + c1)
+    assert float(metric.compute()) == pytest.approx(expected, abs=1e-6)
+
+
+def test_obeyed_share_is_the_slope() -> None:
+    asked = torch.tensor([[-0.2, 0.1], [0.0, 0.0], [0.4, 0.2]])
+    metric = ObeyedShare()
+    metric.update(0.3 * asked + 5, asked)
+    metric.update(-0.3 * asked, asked)
+    metric.update(asked.flip(1) * torch.tensor([1.0, -1.0]), asked)
+    assert metric.per_clip()[:2].tolist() == pytest.approx([0.3, -0.3], abs=1e-5)
+    assert float(metric.per_clip()[2]) == pytest.approx(0, abs=0.05), "a change at a right angle"
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.7, math.pi / 2, math.pi])
+def test_vector_correlation_of_turned_vectors_is_the_cosine(angle: float) -> None:
+    target = torch.randn(50, 2, generator=torch.Generator().manual_seed(0)).double()
+    turn = torch.tensor(
+        [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+    ).double()
+    metric = VectorCorrelation()
+    metric.update(4 * target @ turn.T + 3, target)
+    assert float(metric.compute()) == pytest.approx(math.cos(angle), abs=1e-6)
+    metric.update(torch.ones(50, 2), target)
+    metric.update(target, torch.ones(50, 2))
+    expected = [math.cos(angle), 0.0, math.nan]
+    assert metric.per_clip().tolist() == pytest.approx(expected, abs=1e-6, nan_ok=True)
+
+
+def test_angle_error_is_of_its_own_angle() -> None:
+    target = torch.zeros(2, 6)
+    result = torch.tensor([[0.1, -0.2, 0.3, 9, 9, 9], [0.1, 0.2, -0.3, 9, 9, 9]])
+    for angle, expected in (("yaw", 0.1), ("pitch", 0.2), ("roll", 0.3)):
+        metric = AngleError(angle=angle)
+        metric.update(result, target)
+        assert math.radians(float(metric.compute())) == pytest.approx(expected, abs=1e-6)
 
 
 def test_one_unit_makes_one_draw_of_many() -> None:

@@ -9,12 +9,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities.distributed import gather_all_tensors
+
+from vasa.evaluation.metrics.rows import RowsMetric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +34,12 @@ class Estimate:
     num_empty: int = 0
 
 
-class ClipMetric(Metric):
+class ClipMetric(RowsMetric):
     """A metric whose value is a function of statistics summed over clips.
 
     A subclass turns a clip into a vector of `k` statistics (`add_clip`) and says what their sum
     means (`reduce`). Frames of one clip are correlated, so the clip, not the frame, is resampled.
     """
-
-    full_state_update = False
-    is_differentiable = False
 
     statistics: list[Tensor]
 
@@ -94,19 +90,6 @@ class ClipMetric(Metric):
         """The metric's value of all clips; NaN where nothing in them could be scored."""
         return self.reduce(self.stacked().sum(dim=0))
 
-    def _sync_dist(
-        self,
-        dist_sync_fn: Callable = gather_all_tensors,
-        process_group: Any | None = None,
-    ) -> None:
-        """Gathers clips of all processes in the order of their ranks; one may have none.
-
-        The placeholder that torchmetrics gathers from such a rank has another type and shape.
-        """
-        own = self.stacked() if self.statistics else torch.zeros(0, 0, dtype=torch.float64)
-        parts = dist_sync_fn(own.to(self.device), group=process_group or self.process_group)
-        self.statistics = [part.cpu() for part in parts if len(part)]
-
     def estimate(self, *, num_resamples: int, seed: int) -> Estimate:
         """Value and percentile bootstrap interval of 95% over clips (Efron 1979)."""
         statistics = self.stacked()
@@ -148,13 +131,29 @@ class ClipMean(ClipMetric):
 
 
 class MeanOverClips(ClipMean):
-    """Mean over clips of numbers computed elsewhere; range and direction are the number's."""
+    """Mean over clips of a number that has no metric of its own: a reading, another mean.
+
+    Range: the number's; its direction is said by the row. Source: this project.
+    """
 
     higher_is_better = None
 
     def update(self, value: Tensor) -> None:
         """Adds the number of one clip."""
         self.add_value(value)
+
+
+class ShareOfFrames(ClipMean):
+    """Share of a clip's frames in which something holds, mean over clips.
+
+    Range: 0 to 1, higher is better. Source: this project; of named people it is the accuracy.
+    """
+
+    higher_is_better = True
+
+    def update(self, holds: Tensor) -> None:
+        """Adds one clip: where it holds, `t` bool."""
+        self.add_frames(holds.double())
 
 
 def bootstrap_interval(

@@ -37,9 +37,9 @@ def gaze_direction(gaze: Tensor) -> Tensor:
 
 
 class GazeError(ClipMean):
-    """E_g (VASA-1 sec. 4.3): angle between two main gazes; degrees, 0 to 180, lower is better.
+    """E_g: angle between two main gazes in degrees, mean over the videos of a clip, then clips.
 
-    Mean over the videos of a clip, then over clips.
+    Range: 0 to 180, lower is better. Source: VASA-1 sec. 4.3.
     """
 
     higher_is_better = False
@@ -53,7 +53,10 @@ class GazeError(ClipMean):
 
 
 class DistanceError(ClipMean):
-    """E_d: mean |d - d'|, in mean distances; 0 or more, lower is better."""
+    """E_d: mean |d - d'| of head distances in mean distances, over videos of a clip, then clips.
+
+    Range: 0 up, lower is better. Source: VASA-1 sec. 4.3; its unit is that of its own face model.
+    """
 
     higher_is_better = False
 
@@ -65,7 +68,8 @@ class DistanceError(ClipMean):
 class ObeyedShare(ClipMetric):
     """sum <x, y> / sum |y|^2 of centred results x and asked values y: how much of a change arrives.
 
-    1: all of it; 0: none. A correlation is high already where little arrives, if only steadily.
+    A correlation is high already where little arrives, if only steadily. Range: any; 1 is best (all
+    of it arrives), 0 none, negative the wrong way. Source: this project (slope of a regression).
     """
 
     higher_is_better = None

@@ -23,10 +23,10 @@ def pearson(first: Tensor, second: Tensor) -> Tensor:
 
 
 class ClipCorrelation(ClipMean):
-    """Mean over clips of Pearson's r within the clip; range -1 to 1, higher is better.
+    """Mean over clips of Pearson's r within the clip.
 
     A clip whose result is constant counts as 0; a clip whose target is constant is left out,
-    because nothing could correlate with it.
+    because nothing could correlate with it. Range: -1 to 1, higher is better. Source: Pearson 1895.
     """
 
     higher_is_better = True
@@ -42,8 +42,9 @@ class ClipCorrelation(ClipMean):
 class VectorCorrelation(ClipMean):
     """Mean over clips of r = sum <x, y> / sqrt(sum |x|^2 sum |y|^2) of centred vectors.
 
-    Pearson's r for several components at once, each with the weight of its own spread; range -1
-    to 1, higher is better. A constant result counts as 0, a constant target is left out.
+    Pearson's r for several components at once, each with the weight of its own spread. A constant
+    result counts as 0, a constant target is left out. Range: -1 to 1, higher is better. Source:
+    this project.
     """
 
     higher_is_better = True
@@ -60,9 +61,10 @@ class VectorCorrelation(ClipMean):
 
 
 class PooledCorrelation(ClipMetric):
-    """Pearson's r of all frames of all clips together; range -1 to 1, higher is better.
+    """Pearson's r of all frames of all clips together.
 
-    Unlike the mean over clips it also counts whether levels of different clips agree.
+    Unlike the mean over clips it also counts whether levels of different clips agree. Range: -1 to
+    1, higher is better. Source: Pearson 1895.
     """
 
     higher_is_better = True

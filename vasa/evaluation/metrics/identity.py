@@ -12,9 +12,10 @@ def frame_similarity(result: Tensor, reference: Tensor) -> Tensor:
 
 
 class IdentitySimilarity(ClipMean):
-    """Cosine of identity embeddings, mean over frames, then clips; -1 to 1, higher is better.
+    """CSIM: cosine of identity embeddings, mean over frames, then clips.
 
-    The paper's CSIM uses ArcFace; here the embedding is the expert named in the results.
+    Range: -1 to 1, higher is better. Source: Zakharov et al. 2019, who embed by a face
+    recogniser; here the embedding is the expert's named in the results.
     """
 
     higher_is_better = True

@@ -58,7 +58,11 @@ def mouth_mask(landmarks: Tensor, *, height: int, width: int, margin: float) -> 
 
 
 class Psnr(ClipMean):
-    """Mean over clips of the mean frame PSNR, dB; range 0 to 60, higher is better."""
+    """Peak signal-to-noise ratio of pictures in [0, 1], dB: mean over frames, then clips.
+
+    The mean is of frames' PSNRs, not the PSNR of their mean error. Range: 0 to 60 (`frame_psnr`'s
+    ceiling), higher is better. Source: MegaPortraits sec. 4.
+    """
 
     higher_is_better = True
 
@@ -74,9 +78,9 @@ class Psnr(ClipMean):
 
 
 class Ssim(ClipMean):
-    """Mean over clips of the mean frame SSIM (Wang et al. 2004; Gaussian window 11, sigma 1.5).
+    """Structural similarity, Gaussian window 11, sigma 1.5: mean over frames, then clips.
 
-    Range -1 to 1, higher is better.
+    Range: -1 to 1, higher is better. Source: Wang et al. 2004, by torchmetrics.
     """
 
     higher_is_better = True

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vasa.evaluation.jackknife import jackknife_interval
 from vasa.evaluation.methods.videos import MethodReadings
-from vasa.evaluation.metrics.frechet import frechet_distance
+from vasa.evaluation.metrics.frechet import FrechetDistance
 from vasa.evaluation.video_readings import VideoReadings
 from vasa.types import FaceMeasurements
 
@@ -124,5 +124,8 @@ def _crossed(one: Halves, real: Halves, keys: list[str]) -> float | None:
         second = torch.cat([real[key][theirs] for key in keys]) if keys else first
         if min(len(first), len(second)) < 2:
             return None
-        found.append(frechet_distance(first, second))
+        distance = FrechetDistance()
+        distance.update(first, is_real=False)
+        distance.update(second, is_real=True)
+        found.append(float(distance.compute()))
     return sum(found) / len(found)

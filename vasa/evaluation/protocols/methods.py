@@ -10,11 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
-
 from vasa.evaluation.measuring import REMEASURED
 from vasa.evaluation.methods.videos import MethodReadings, Uncoded
-from vasa.evaluation.metrics.clip_metric import MeanOverClips
 from vasa.evaluation.paired import PairedDifference, paired_difference
 from vasa.evaluation.protocols.method_distances import frechet_frames, frechet_motion
 from vasa.evaluation.protocols.method_ranking import Unranked, nearest_rows, ranking_rows
@@ -80,11 +77,9 @@ def _score_rows(
         values = one.by_clip[score_name]
         if not values:
             continue
-        measured, control = MeanOverClips(), MeanOverClips()
-        for key, value in values.items():
-            measured.update(torch.tensor(value, dtype=torch.float64))
-            if real is not None and name != REAL and key in real.by_clip[score_name]:
-                control.update(torch.tensor(real.by_clip[score_name][key], dtype=torch.float64))
+        beside = {} if real is None or name == REAL else real.by_clip[score_name]
+        measured = score.mean_of(values.values())
+        control = score.mean_of(beside[key] for key in values if key in beside)
         row = bootstrap.row(
             metric=f"methods/{name}/{score_name}",
             measured=measured,
@@ -92,7 +87,6 @@ def _score_rows(
             control_name="the same clips' real frames" if control.statistics else "",
             split=split,
             unit=score.unit,
-            higher_is_better=score.higher_is_better,
             note=score.note + _made(one.readings) + REMEASURED.replace("generated", "video's"),
             keep_clips=True,
         )
