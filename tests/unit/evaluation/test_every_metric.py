@@ -10,8 +10,8 @@ import socket
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from metric_cases import CASES, metric_classes
+from torch.multiprocessing.spawn import spawn
 from torchmetrics import Metric
 
 import vasa.evaluation.protocols as protocols
@@ -92,7 +92,7 @@ def test_states_merge_over_two_processes() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    mp.spawn(_in_one_process, args=(port,), nprocs=2)
+    spawn(_in_one_process, args=(port,), nprocs=2)
 
 
 def test_a_process_that_is_alone_without_clips_says_so() -> None:

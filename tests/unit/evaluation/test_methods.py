@@ -93,6 +93,7 @@ def test_constructed_methods_are_ranked_and_weights_named():
     rows = rows_of(compared())
     assert {name for name in rows if name.startswith("ranking/")} == {
         *("ranking/sync_confidence", "ranking/sync_distance", "ranking/mouth_correlation"),
+        *("ranking/lip_distance", "ranking/lip_velocity_error"),
         *("ranking/frechet_frames", "ranking/frechet_motion"),
     }
     assert all(rows[f"ranking/{name}"].value == 1 for name in ("sync_confidence", "sync_distance"))
@@ -113,6 +114,23 @@ def test_a_score_by_which_videos_pass_real_ones_is_called_unfit():
     failed = rows["ranking/sync_confidence"]
     assert failed.value == 0 and "real does not lead ours (-0.100" in failed.note
     assert rows["ranking/mouth_correlation"].value == 1
+
+
+def test_lip_errors_are_ranked_without_real_and_unfit_where_a_still_mouth_wins():
+    rows = rows_of(compared())
+    for name in ("lip_distance", "lip_velocity_error"):
+        row = rows[f"ranking/{name}"]
+        assert row.value == 1 and row.higher_is_better
+        assert row.note.startswith("ours > retrieval, ridge > still, shuffled; 6 of 6 steps hold")
+    worse = {"ours": (0.2, 0.4), "retrieval": (0.1, 0.2), "ridge": (0.15, 0.2)}
+    found = compared(QUALITY | worse)
+    still = next(one for one in found if one.name == "still")
+    for key, videos in still.videos.items():
+        still.videos[key] = [replace(videos[0], lips=videos[0].lips[:1].expand(NUM_FRAMES, -1, -1))]
+    failed = rows_of(found)["ranking/lip_velocity_error"]
+    assert failed.value == 0 and "not scored" not in failed.note
+    assert "retrieval does not lead still" in failed.note
+    assert "ridge does not lead still" in failed.note
 
 
 def test_lips_are_compared_with_the_real_videos():
