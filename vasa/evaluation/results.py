@@ -81,8 +81,11 @@ class ResultRow:
         note: how it was measured, in a sentence.
         criteria: what it must reach: `{rule, bound, text, passed}`.
         stamp: experts with hashes, command, commit, seed, machine, date.
+        n_people: people in these clips, where clips of one are several and are therefore drawn
+            together; None where every clip is another person, or nobody knows.
         clip_values: each clip's own number, for paired comparisons of runs; kept of few rows; NaN
             of a clip in which there was nothing to score.
+        clip_people: who is in each of them, where there is `n_people`.
     """
 
     metric: str
@@ -100,7 +103,9 @@ class ResultRow:
     note: str = ""
     criteria: list[dict[str, Any]] = field(default_factory=list)
     stamp: dict[str, Any] = field(default_factory=dict)
+    n_people: int | None = None
     clip_values: list[float] = field(default_factory=list)
+    clip_people: list[str] = field(default_factory=list)
 
     def judged(self, criteria: Iterable[Criterion]) -> "ResultRow":
         """The same row with the criteria that name it."""
@@ -121,8 +126,9 @@ class ResultRow:
         """One JSON object; the stamp's fields stand beside the others, NaN becomes null."""
         values = asdict(self)
         values.update(values.pop("stamp"))
-        if not self.clip_values:
-            del values["clip_values"]
+        for name in ("n_people", "clip_values", "clip_people"):
+            if not values[name]:
+                del values[name]
         clean = {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in values.items()
@@ -134,14 +140,25 @@ class ResultRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Bootstrap:
-    """How intervals are made."""
+    """How intervals are made.
+
+    Attributes:
+        num_resamples: draws.
+        seed: of the draws.
+        people: who is in each clip, in the order of the clips; None where a clip stands for itself.
+    """
 
     num_resamples: int
     seed: int
+    people: tuple[str, ...] | None = None
+
+    def over(self, people: Iterable[str]) -> "Bootstrap":
+        """The same for clips of these people, one a clip."""
+        return replace(self, people=tuple(people))
 
     def estimate(self, metric: ClipMetric) -> Estimate:
         """Value and interval of a metric that has seen its clips."""
-        return metric.estimate(num_resamples=self.num_resamples, seed=self.seed)
+        return metric.estimate(num_resamples=self.num_resamples, seed=self.seed, people=self.people)
 
     def row(
         self,
@@ -169,6 +186,7 @@ class Bootstrap:
             bounds = (control, None, None)
         if higher_is_better is None:
             higher_is_better = measured.higher_is_better
+        is_kept = keep_clips and isinstance(measured, ClipMean)
         return ResultRow(
             metric=metric,
             value=value.value,
@@ -183,9 +201,9 @@ class Bootstrap:
             control_ci_low=bounds[1],
             control_ci_high=bounds[2],
             note=note,
-            clip_values=measured.per_clip().tolist()
-            if keep_clips and isinstance(measured, ClipMean)
-            else [],
+            n_people=value.num_people,
+            clip_values=measured.per_clip().tolist() if is_kept else [],
+            clip_people=list(self.people or ()) if is_kept and value.num_people else [],
         )
 
 

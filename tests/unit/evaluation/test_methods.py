@@ -78,6 +78,7 @@ def compared(quality=QUALITY, **changes) -> list[MethodReadings]:
 
 def rows_of(found, **changes):
     arguments = {
+        "speakers": {f"c{clip}": f"p{clip}" for clip in range(NUM_CLIPS)},
         "split": "test",
         "weights": {"syncnet": "own:abcd1234"},
         "features_name": "FaceExpert",
@@ -211,6 +212,32 @@ def test_trembling_shows_as_jitter_and_in_the_distance_of_motion():
     same = rows_of(found + [replace(found[0], name="copy")])
     assert same["ranking/frechet_frames"].value == 0
     assert "copy" in same["ranking/frechet_frames"].note
+
+
+def test_clips_of_one_person_are_drawn_together():
+    found = compared()
+    alone = rows_of(found)
+    twice = [
+        MethodReadings(
+            name=one.name,
+            videos=one.videos | {f"again-{key}": videos for key, videos in one.videos.items()},
+        )
+        for one in found
+    ]
+    speakers = {f"{again}c{clip}": f"p{clip}" for again in ("", "again-") for clip in range(8)}
+    rows = rows_of(twice, speakers=speakers)
+    for name in ("methods/ours/sync_confidence", "methods/still/jitter_minus_ours"):
+        row, one = rows[name], alone[name]
+        assert (row.n, row.n_people) == (16, 8) and (one.n, one.n_people) == (8, None)
+        assert (row.value, row.ci_low, row.ci_high) == pytest.approx(
+            (one.value, one.ci_low, one.ci_high)
+        )
+        assert row.stamp.get("p_value") == one.stamp.get("p_value")
+    assert rows["methods/ours/frechet_frames"].n_people == 8
+    strangers = rows_of(twice, speakers={key: key for key in speakers})
+    name = "methods/ours/mouth_correlation"
+    width, narrow = (r[name].ci_high - r[name].ci_low for r in (rows, strangers))
+    assert narrow < 0.85 * width
 
 
 def test_samples_are_averaged_and_missing_clips_told():

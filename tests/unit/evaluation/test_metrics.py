@@ -309,7 +309,8 @@ def test_one_unit_makes_one_draw_of_many() -> None:
     assert metric.per_clip().tolist() == pytest.approx([1.0, 3.0])
     with metric.one_unit():
         pass
-    assert len(metric.stacked()) == 2
+    assert metric.stacked().tolist() == [[1.0, 1.0], [6.0, 2.0], [0.0, 0.0]]
+    assert metric.num_scored == 2
 
 
 def test_bootstrap_interval_covers_the_mean_as_often_as_it_says() -> None:
@@ -333,6 +334,39 @@ def test_bootstrap_width_is_the_standard_error() -> None:
     )
     expected = 2 * 1.96 * float(values.std()) / math.sqrt(200)
     assert high - low == pytest.approx(expected, rel=0.1)
+
+
+def test_copies_within_a_person_do_not_narrow_the_interval() -> None:
+    values = torch.randn(10, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    people = [f"p{index}" for index in range(10)]
+    given = {"num_resamples": 500, "seed": 0}
+
+    def of(copies: int) -> MeanOverClips:
+        metric = MeanOverClips()
+        for value in values.repeat(copies):
+            metric.update(value)
+        return metric
+
+    plain = of(1).estimate(**given)
+    alone = of(1).estimate(**given, people=people)
+    copied = of(9).estimate(**given, people=people * 9)
+    assert alone == plain and alone.num_people is None
+    assert (copied.num_clips, copied.num_people) == (90, 10)
+    assert (copied.ci_low, copied.ci_high) == pytest.approx((plain.ci_low, plain.ci_high))
+    blind = of(9).estimate(**given)
+    assert blind.ci_high - blind.ci_low < 0.5 * (plain.ci_high - plain.ci_low)
+    with pytest.raises(AssertionError, match="90 clips of MeanOverClips and 10 people"):
+        of(9).estimate(**given, people=people)
+
+
+def test_people_count_by_their_clips() -> None:
+    metric = MeanOverClips()
+    for value in (1.0, 2.0, 9.0):
+        metric.update(torch.tensor(value))
+    metric.add_empty()
+    found = metric.estimate(num_resamples=2000, seed=0, people=["a", "a", "b", "c"])
+    assert (found.value, found.num_clips, found.num_empty, found.num_people) == (4.0, 3, 1, 2)
+    assert (found.ci_low, found.ci_high) == (1.5, 9.0), "all a, or all b"
 
 
 def test_a_metric_without_clips_says_so() -> None:

@@ -6,9 +6,10 @@ raises.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import nan
 
 import torch
 from torch import Tensor
@@ -25,6 +26,7 @@ class Estimate:
         ci_low, ci_high: 95% interval.
         num_clips: clips behind it.
         num_empty: clips besides in which there was nothing to score.
+        num_people: people in these clips, where clips of one of them are several.
     """
 
     value: float
@@ -32,6 +34,7 @@ class Estimate:
     ci_high: float
     num_clips: int
     num_empty: int = 0
+    num_people: int | None = None
 
 
 class ClipMetric(RowsMetric):
@@ -61,15 +64,24 @@ class ClipMetric(RowsMetric):
             )
         self.statistics.append(statistics)
 
+    def add_empty(self) -> None:
+        """Adds a clip in which there is nothing to score."""
+        self.statistics.append(torch.zeros(1, 0, dtype=torch.float64))
+
     @contextmanager
     def one_unit(self) -> Iterator[None]:
-        """All that is added inside counts as one clip, as a control made from many should."""
+        """All that is added inside counts as one clip, as a control made from many should.
+
+        Where nothing is added the clip is empty.
+        """
         start = len(self.statistics)
         yield
         added = self.statistics[start:]
+        del self.statistics[start:]
         if added:
-            del self.statistics[start:]
-            self.statistics.append(torch.stack(list(added)).sum(dim=0))
+            self.statistics.append(_same_width(added).sum(dim=0, keepdim=True))
+        else:
+            self.add_empty()
 
     @staticmethod
     @abstractmethod
@@ -77,32 +89,59 @@ class ClipMetric(RowsMetric):
         """The metric's value `...` from statistics summed over clips, `... k`."""
 
     def stacked(self) -> Tensor:
-        """The statistics of all clips so far, `clips k`."""
+        """The statistics of all clips so far, `clips k`; all 0 of an empty one."""
         if len(self.statistics) == 0:
             raise RuntimeError(f"{type(self).__name__} has seen no clip")
-        return torch.cat(list(self.statistics))
+        return _same_width(self.statistics)
+
+    @property
+    def num_scored(self) -> int:
+        """Clips that are not empty."""
+        return int((self.stacked() != 0).any(dim=1).sum()) if self.statistics else 0
 
     def per_clip(self) -> Tensor:
         """The metric's value of each clip alone, `clips`; NaN where there was nothing to score."""
-        return self.reduce(self.stacked())
+        return self._reduced(self.stacked())
 
     def compute(self) -> Tensor:
         """The metric's value of all clips; NaN where nothing in them could be scored."""
-        return self.reduce(self.stacked().sum(dim=0))
+        return self._reduced(self.stacked().sum(dim=0))
 
-    def estimate(self, *, num_resamples: int, seed: int) -> Estimate:
-        """Value and percentile bootstrap interval of 95% over clips (Efron 1979)."""
+    def _reduced(self, totals: Tensor) -> Tensor:
+        return self.reduce(totals) if totals.shape[-1] else totals.new_full(totals.shape[:-1], nan)
+
+    def estimate(
+        self, *, num_resamples: int, seed: int, people: Sequence[str] | None = None
+    ) -> Estimate:
+        """Value and percentile bootstrap interval of 95% over clips, or over people.
+
+        Args:
+            num_resamples: draws.
+            seed: of the draws.
+            people: who is in each clip, in the order in which clips were added; clips of one are
+                drawn together. None: every clip is another person, or nobody knows.
+        """
         statistics = self.stacked()
-        is_empty = (statistics == 0).all(dim=1)
+        assert people is None or len(people) == len(statistics), (
+            f"{len(statistics)} clips of {type(self).__name__} and {len(people)} people"
+        )
+        is_scored = (statistics != 0).any(dim=1)
         low, high = bootstrap_interval(
-            statistics, reduce=self.reduce, num_resamples=num_resamples, seed=seed
+            statistics,
+            reduce=self._reduced,
+            num_resamples=num_resamples,
+            seed=seed,
+            people=people,
         )
         return Estimate(
-            value=float(self.reduce(statistics.sum(dim=0))),
+            value=float(self._reduced(statistics.sum(dim=0))),
             ci_low=low,
             ci_high=high,
-            num_clips=int((~is_empty).sum()),
-            num_empty=int(is_empty.sum()),
+            num_clips=int(is_scored.sum()),
+            num_empty=int((~is_scored).sum()),
+            num_people=None
+            if people is None
+            else several([one for one, counts in zip(people, is_scored, strict=True) if counts]),
         )
 
 
@@ -120,10 +159,6 @@ class ClipMean(ClipMetric):
             self.add_value(values.mean())
         else:
             self.add_empty()
-
-    def add_empty(self) -> None:
-        """Adds a clip in which there is nothing to score."""
-        self.add_clip(torch.zeros(2, dtype=torch.float64))
 
     @staticmethod
     def reduce(totals: Tensor) -> Tensor:
@@ -162,17 +197,24 @@ def bootstrap_interval(
     reduce: Callable[[Tensor], Tensor],
     num_resamples: int,
     seed: int,
+    people: Sequence[str] | None = None,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of `reduce(sum over clips)`.
+    """Percentile bootstrap interval of `reduce(sum over clips)` (Efron 1979).
+
+    Several clips of one person are drawn together (the cluster bootstrap, Davison and Hinkley 1997
+    sec. 3.8): they resemble each other, and drawn alone would feign more people than there are.
 
     Args:
         statistics: additive statistics, `clips k`.
         reduce: summed statistics `... k` to value `...`.
         num_resamples: draws with replacement of as many clips as there are.
         seed: of the draws.
+        people: who is in each clip; None: every clip stands for itself.
         level: coverage.
     """
+    if people is not None:
+        statistics = by_person(statistics, people)
     generator = torch.Generator().manual_seed(seed)
     num_clips = len(statistics)
     draws = torch.randint(num_clips, (num_resamples, num_clips), generator=generator)
@@ -183,3 +225,22 @@ def bootstrap_interval(
     tail = (1 - level) / 2
     low, high = torch.quantile(values, torch.tensor([tail, 1 - tail], dtype=torch.float64))
     return float(low), float(high)
+
+
+def several(people: Sequence[str]) -> int | None:
+    """How many people there are, where clips of one of them are several; else None."""
+    num = len(set(people))
+    return num if num < len(people) else None
+
+
+def by_person(rows: Tensor, people: Sequence[str]) -> Tensor:
+    """Sums of each person's rows `clips k`, in the order in which people first come."""
+    place = {person: index for index, person in enumerate(dict.fromkeys(people))}
+    index = torch.tensor([place[person] for person in people])
+    return rows.new_zeros(len(place), *rows.shape[1:]).index_add(0, index, rows)
+
+
+def _same_width(rows: Sequence[Tensor]) -> Tensor:
+    """Rows one below the other, those of empty clips filled with 0."""
+    width = max(row.shape[1] for row in rows)
+    return torch.cat([row if row.shape[1] else row.new_zeros(len(row), width) for row in rows])

@@ -172,6 +172,7 @@ def generated(
         bootstrap: how intervals are made.
         track: wraps the loop over clips.
     """
+    bootstrap = bootstrap.over(clip.speaker for clip in clips)
     own, shuffled = MouthAgreement(), MouthAgreement()
     closures, natural = LipClosures(events=events), Naturalness(events=events)
     obeyed = DefaultControls(distance=asked_distance)
@@ -216,7 +217,7 @@ def generated(
         bootstrap.row(
             metric="generated/identity_similarity",
             measured=identity,
-            control=identity_others if identity_others.statistics else None,
+            control=identity_others if identity_others.num_scored else None,
             control_name="another identity: all other people",
             split=split,
             unit="cosine",

@@ -44,10 +44,12 @@ class LipClosures:
         Args:
             seen: of the generated frames.
             real: of the real frames.
-            clip: whose audio it is; without phonemes nothing is added.
+            clip: whose audio it is; without phonemes it is empty.
             others: whose audio it is not.
         """
         if clip.phoneme is None:
+            for metric in (self.own, self.real, self.shuffled, self.real_shuffled):
+                metric.add_empty()
             return
         self.own.update(seen, clip.phoneme)
         self.real.update(real, clip.phoneme)
@@ -60,7 +62,7 @@ class LipClosures:
     def rows(self, *, split: str, bootstrap: Bootstrap) -> list[ResultRow]:
         """Rows `generated/closure_rate` and of the real clips; none where nothing was closed."""
         metrics = (self.own, self.shuffled)
-        if not all(m.statistics and m.stacked()[:, 1].sum() > 0 for m in metrics):
+        if not all(metric.num_scored for metric in metrics):
             return []
         events = self.events
         rule = (

@@ -22,7 +22,7 @@ from vasa.evaluation.video_readings import VideoReadings
 from vasa.types import FaceMeasurements
 
 GROUPS = 12
-"""Parts of the clips that are left out in turn, for the intervals."""
+"""Parts of the people whose clips are left out in turn, for the intervals."""
 
 Moving = VideoReadings | FaceMeasurements
 Halves = Mapping[str, tuple[Tensor, Tensor]]
@@ -38,18 +38,24 @@ class Distance:
     ci_high: float
 
 
-def frechet_frames(one: MethodReadings, real: MethodReadings) -> Distance | None:
+def frechet_frames(
+    one: MethodReadings, real: MethodReadings, *, speakers: Mapping[str, str]
+) -> Distance | None:
     """FD-frames; None where there are too few."""
     keys = [key for key in real.videos if key in one.videos]
     halves = [
         {key: _in_time(readings.videos[key][0].features) for key in keys}
         for readings in (one, real)
     ]
-    return _with_interval(*halves)
+    return _with_interval(halves[0], halves[1], speakers)
 
 
 def frechet_motion(
-    one: MethodReadings, real: MethodReadings, *, window_frames: int
+    one: MethodReadings,
+    real: MethodReadings,
+    *,
+    window_frames: int,
+    speakers: Mapping[str, str],
 ) -> Distance | None:
     """FD-motion over windows of each clip's first sample; None where there are too few."""
     first, own = ({key: videos[0] for key, videos in some.videos.items()} for some in (one, real))
@@ -73,7 +79,7 @@ def motion_distance(
             windows = _windows((moved - mean) / std, window_frames)
             none = windows[:0]
             half[key] = (none, windows) if place % 2 else (windows, none)
-    return _with_interval(*halves)
+    return _with_interval(halves[0], halves[1], speakers)
 
 
 def motion_series(video: Moving) -> Tensor:
@@ -99,14 +105,15 @@ def _windows(series: Tensor, num_frames: int) -> Tensor:
     return series.unfold(0, num_frames, 1).flatten(1)
 
 
-def _with_interval(one: Halves, real: Halves) -> Distance | None:
-    """The distance, and how it varies as each group of clips is left out in turn."""
+def _with_interval(one: Halves, real: Halves, speakers: Mapping[str, str]) -> Distance | None:
+    """The distance, and how it varies as each group of people is left out in turn."""
     keys = list(one)
     value = _crossed(one, real, keys)
     if value is None:
         return None
     # Neighbours in pairs: a group has a clip of either half.
-    group_of = {key: place // 2 % GROUPS for place, key in enumerate(keys)}
+    people = {person: place for place, person in enumerate(dict.fromkeys(map(speakers.get, keys)))}
+    group_of = {key: people[speakers[key]] // 2 % GROUPS for key in keys}
     num = max(group_of.values()) + 1
     left = [
         _crossed(one, real, [key for key in keys if group_of[key] != group]) for group in range(num)

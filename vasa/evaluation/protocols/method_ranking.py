@@ -31,11 +31,13 @@ class Unranked:
 
     Attributes:
         by_clip: by method and score, each clip's number.
+        speakers: who is in each clip.
         split: of the clips.
         bootstrap: how intervals are made.
     """
 
     by_clip: Mapping[str, Mapping[str, Mapping[str, float]]]
+    speakers: Mapping[str, str]
     split: str
     bootstrap: Bootstrap
 
@@ -135,6 +137,7 @@ def _difference(unranked: Unranked, name: str, better: str, worse: str) -> Paire
         [second[key] for key in keys],
         num_resamples=unranked.bootstrap.num_resamples,
         seed=unranked.bootstrap.seed,
+        people=[unranked.speakers[key] for key in keys],
     )
 
 

@@ -52,13 +52,16 @@ class ClipScore:
         metric = self.metric()
         for video in videos:
             self.add(metric, video, real)
-        return float(metric.per_clip().nanmean()) if metric.statistics else float("nan")
+        return float(metric.per_clip().nanmean()) if metric.num_scored else math.nan
 
     def mean_of(self, values: Iterable[float]) -> ClipMean:
-        """The metric of clips whose numbers are known, with none where there are none."""
+        """The metric of clips whose numbers are known; NaN is a clip without one."""
         metric = self.metric()
         for value in values:
-            metric.add_value(torch.tensor(value, dtype=torch.float64))
+            if math.isnan(value):
+                metric.add_empty()
+            else:
+                metric.add_value(torch.tensor(value, dtype=torch.float64))
         return metric
 
 

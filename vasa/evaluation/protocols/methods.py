@@ -8,10 +8,12 @@ trusted at all: see `method_ranking`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import nan
 from typing import Any
 
 from vasa.evaluation.measuring import REMEASURED
 from vasa.evaluation.methods.videos import MethodReadings, Uncoded
+from vasa.evaluation.metrics.clip_metric import several
 from vasa.evaluation.paired import PairedDifference, paired_difference
 from vasa.evaluation.protocols.method_distances import frechet_frames, frechet_motion
 from vasa.evaluation.protocols.method_ranking import Unranked, nearest_rows, ranking_rows
@@ -24,6 +26,7 @@ OURS, REAL = "ours", "real"
 def methods(
     *,
     readings: Sequence[MethodReadings],
+    speakers: Mapping[str, str],
     split: str,
     weights: Mapping[str, str],
     features_name: str,
@@ -34,6 +37,7 @@ def methods(
 
     Args:
         readings: of every method's videos, those of real frames past the codec too.
+        speakers: who is in each clip, by key.
         split: of the clips.
         weights: names of the networks whose weights are a scale, such as own:1a2b3c4d, by role.
         features_name: whose features FD-frames compares.
@@ -45,21 +49,28 @@ def methods(
     uncoded = scores.pop(Uncoded.name, None)
     rows: list[ResultRow] = []
     for name, one in scores.items():
-        rows += _score_rows(name, one, scores.get(REAL), split, weights, bootstrap)
-    distances = _distance_rows(scores, split, features_name, motion_window_frames)
+        rows += _score_rows(name, one, scores.get(REAL), speakers, split, weights, bootstrap)
+    distances = _distance_rows(scores, speakers, split, features_name, motion_window_frames)
     rows += distances
     for name, one in scores.items():
         if name != OURS and OURS in scores:
             rows += _difference_rows(
-                f"methods/{name}", "_minus_ours", one, scores[OURS], split, weights, bootstrap
+                f"methods/{name}",
+                "_minus_ours",
+                one,
+                scores[OURS],
+                speakers,
+                split,
+                weights,
+                bootstrap,
             )
     by_clip = {name: one.by_clip for name, one in scores.items()}
-    ranked = Unranked(by_clip=by_clip, split=split, bootstrap=bootstrap)
+    ranked = Unranked(by_clip=by_clip, speakers=speakers, split=split, bootstrap=bootstrap)
     rows += [_named(row, weights) for row in ranking_rows(ranked)]
     rows += nearest_rows(distances)
     if uncoded is not None and REAL in scores:
         rows += _difference_rows(
-            "reencoding", "_change", scores[REAL], uncoded, split, weights, bootstrap
+            "reencoding", "_change", scores[REAL], uncoded, speakers, split, weights, bootstrap
         )
     return rows
 
@@ -68,6 +79,7 @@ def _score_rows(
     name: str,
     one: MethodScores,
     real: MethodScores | None,
+    speakers: Mapping[str, str],
     split: str,
     weights: Mapping[str, str],
     bootstrap: Bootstrap,
@@ -79,12 +91,12 @@ def _score_rows(
             continue
         beside = {} if real is None or name == REAL else real.by_clip[score_name]
         measured = score.mean_of(values.values())
-        control = score.mean_of(beside[key] for key in values if key in beside)
-        row = bootstrap.row(
+        control = score.mean_of(beside.get(key, nan) for key in values)
+        row = bootstrap.over(speakers[key] for key in values).row(
             metric=f"methods/{name}/{score_name}",
             measured=measured,
-            control=control if control.statistics else None,
-            control_name="the same clips' real frames" if control.statistics else "",
+            control=control if control.num_scored else None,
+            control_name="the same clips' real frames" if control.num_scored else "",
             split=split,
             unit=score.unit,
             note=score.note + _made(one.readings) + REMEASURED.replace("generated", "video's"),
@@ -124,6 +136,7 @@ def _difference_rows(
     suffix: str,
     one: MethodScores,
     other: MethodScores,
+    speakers: Mapping[str, str],
     split: str,
     weights: Mapping[str, str],
     bootstrap: Bootstrap,
@@ -138,6 +151,7 @@ def _difference_rows(
             [other.by_clip[name][key] for key in keys],
             num_resamples=bootstrap.num_resamples,
             seed=bootstrap.seed,
+            people=[speakers[key] for key in keys],
         )
         row = _difference_row(f"{prefix}/{name}{suffix}", found, score, split)
         rows.append(_named(row, weights, p_value=found.p_value))
@@ -158,13 +172,18 @@ def _difference_row(
         higher_is_better=None if metric.startswith("reencoding") else score.higher_is_better,
         ci_low=found.ci_low,
         ci_high=found.ci_high,
+        n_people=found.num_people,
         note=f"clip by clip; p {found.p_value:.2g} of a two-sided sign-flip test, not corrected "
         "for the number of comparisons",
     )
 
 
 def _distance_rows(
-    scores: Mapping[str, MethodScores], split: str, features_name: str, window: int
+    scores: Mapping[str, MethodScores],
+    speakers: Mapping[str, str],
+    split: str,
+    features_name: str,
+    window: int,
 ) -> list[ResultRow]:
     """Fréchet distances; none without real clips to compare with."""
     if REAL not in scores:
@@ -172,12 +191,12 @@ def _distance_rows(
     real = scores[REAL].readings
     table = {
         "frechet_frames": (
-            frechet_frames,
+            lambda one, two: frechet_frames(one, two, speakers=speakers),
             f"Fréchet distance of frames by features of {features_name}: the first halves of the "
             "videos against the second halves of the real clips and the other way round",
         ),
         "frechet_motion": (
-            lambda one, two: frechet_motion(one, two, window_frames=window),
+            lambda one, two: frechet_motion(one, two, window_frames=window, speakers=speakers),
             f"Fréchet distance of {window}-frame windows of measured head, mouth, gaze and lids "
             "(head, gaze and mouth width less their mean over the video), over their spread in "
             "real clips: every other clip against the real ones of the rest",
@@ -202,6 +221,7 @@ def _distance_rows(
                     higher_is_better=False,
                     ci_low=found.ci_low,
                     ci_high=found.ci_high,
+                    n_people=several([speakers[key] for key in one.readings.videos]),
                     note=note + "; the first sample of each clip; interval of a jackknife over "
                     "groups of clips; neither FID nor FVD",
                 )

@@ -282,6 +282,7 @@ def probes(
                 for code in codes
             }
         )
+    bootstrap = bootstrap.over(clip.speaker for clip in test_clips)
     num_people = len({clip.speaker for clip in test_clips})
     rows = []
     for code in codes:

@@ -27,6 +27,7 @@ def swaps(
     track: Callable[[Iterable], Iterable],
 ) -> list[ResultRow]:
     """Rows `swap/pose_only_...` and `swap/dynamics_only_...`; arguments of `self_reenactment`."""
+    bootstrap = bootstrap.over(clip.speaker for clip in clips)
     follows = {"pose_only": PoseError(), "dynamics_only": PoseError()}
     mouth = {"pose_only": ClipCorrelation(), "dynamics_only": ClipCorrelation()}
     still_pose, moved_pose = MotionSpread(), MotionSpread()

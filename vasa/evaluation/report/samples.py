@@ -66,7 +66,10 @@ def estimate(rows: Sequence[ResultRow]) -> Estimate:
         for value in values:
             if math.isfinite(value):
                 metric.update(torch.tensor(value, dtype=torch.float64))
-        return metric.estimate(num_resamples=NUM_RESAMPLES, seed=SEED)
+            else:
+                metric.add_empty()
+        people = rows[0].clip_people or None
+        return metric.estimate(num_resamples=NUM_RESAMPLES, seed=SEED, people=people)
     value = math.fsum(row.value for row in rows) / len(rows)
     return Estimate(value=value, ci_low=math.nan, ci_high=math.nan, num_clips=rows[0].n)
 
@@ -76,11 +79,16 @@ def difference(first: Sequence[ResultRow], second: Sequence[ResultRow]) -> Paire
     one, two = clip_means(first), clip_means(second)
     if not one or len(one) != len(two):
         return None
-    pairs = [pair for pair in zip(one, two, strict=True) if all(map(math.isfinite, pair))]
+    people = first[0].clip_people or [str(place) for place in range(len(one))]
+    pairs = [
+        (x, y, person)
+        for x, y, person in zip(one, two, people, strict=True)
+        if math.isfinite(x) and math.isfinite(y)
+    ]
     if not pairs:
         return None
-    one, two = ([pair[place] for pair in pairs] for place in (0, 1))
-    return paired_difference(one, two, num_resamples=NUM_RESAMPLES, seed=SEED)
+    one, two, people = (list(column) for column in zip(*pairs, strict=True))
+    return paired_difference(one, two, num_resamples=NUM_RESAMPLES, seed=SEED, people=people)
 
 
 def estimate_text(rows: Sequence[ResultRow]) -> str:
