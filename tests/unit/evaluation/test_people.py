@@ -41,11 +41,15 @@ def test_every_protocol_draws_people(world, given) -> None:
         *swaps(**driven, **shared),
         *instrument_calibration(frame_stride=3, **shared),
         *generated(
+            read=lambda video: world.instrument(video.float() / 255),
+            clips=given.clips,
             videos=[clip.frames for clip in given.clips],
+            real_videos=[clip.frames for clip in given.clips],
             events=EVENTS,
             start_frames=2,
             asked_distance=1.0,
-            **shared,
+            motion_window_frames=5,
+            **world.arguments,
         ),
     ]
     assert len(rows) > 30

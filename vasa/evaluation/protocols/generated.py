@@ -13,7 +13,7 @@ from vasa.data.schema import FPS
 from vasa.evaluation.clips import EvaluationClip
 from vasa.evaluation.measuring import REMEASURED, ReadVideo
 from vasa.evaluation.metrics.blink import BlinkRate
-from vasa.evaluation.metrics.clip_metric import ClipMetric, ShareOfFrames
+from vasa.evaluation.metrics.clip_metric import ClipMetric, ShareOfFrames, several
 from vasa.evaluation.metrics.identity import IdentitySimilarity
 from vasa.evaluation.metrics.motion import MotionSpread, PoseVariation
 from vasa.evaluation.metrics.ratio import DeviationInSpreads, RatioOfSums
@@ -224,7 +224,10 @@ def generated(
             note="to the source picture; " + REMEASURED,
         )
     )
-    return rows + _distance_rows(shown, own_shown, window_frames=motion_window_frames, split=split)
+    speakers = {clip.key: clip.speaker for clip in clips}
+    return rows + _distance_rows(
+        shown, own_shown, window_frames=motion_window_frames, speakers=speakers, split=split
+    )
 
 
 def _distance_rows(
@@ -232,11 +235,12 @@ def _distance_rows(
     real: Mapping[str, FaceMeasurements],
     *,
     window_frames: int,
+    speakers: Mapping[str, str],
     split: str,
 ) -> list[ResultRow]:
     """`generated/frechet_motion`; none where there are too few windows."""
-    found = motion_distance(shown, real, window_frames=window_frames)
-    floor = motion_distance(real, real, window_frames=window_frames)
+    found = motion_distance(shown, real, window_frames=window_frames, speakers=speakers)
+    floor = motion_distance(real, real, window_frames=window_frames, speakers=speakers)
     if found is None:
         return []
     return [
@@ -251,6 +255,7 @@ def _distance_rows(
             higher_is_better=False,
             ci_low=found.ci_low,
             ci_high=found.ci_high,
+            n_people=several([speakers[key] for key in shown]),
             note=f"Fréchet distance of {window_frames}-frame windows of measured head, mouth, gaze "
             "and lids, as the protocol methods takes it; not FVD; " + REMEASURED,
         )

@@ -59,11 +59,15 @@ def frechet_motion(
 ) -> Distance | None:
     """FD-motion over windows of each clip's first sample; None where there are too few."""
     first, own = ({key: videos[0] for key, videos in some.videos.items()} for some in (one, real))
-    return motion_distance(first, own, window_frames=window_frames)
+    return motion_distance(first, own, window_frames=window_frames, speakers=speakers)
 
 
 def motion_distance(
-    one: Mapping[str, Moving], real: Mapping[str, Moving], *, window_frames: int
+    one: Mapping[str, Moving],
+    real: Mapping[str, Moving],
+    *,
+    window_frames: int,
+    speakers: Mapping[str, str],
 ) -> Distance | None:
     """FD-motion of videos and real ones by clip key; None where there are too few."""
     series = {key: motion_series(video) for key, video in real.items()}
