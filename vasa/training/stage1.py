@@ -38,6 +38,8 @@ class Stage1Module(Stage1Losses):
         augmentation: of the dynamics encoder's view.
         perceptual: network of the perceptual distance: `face_expert`, `squeezenet` or `vgg19`.
         perceptual_weights: its file, where it is not found by its name.
+        identity: network of the cross-identity term and of face-recognition features:
+            `face_expert`, or `faceres`, a pretrained one.
         discriminator: the adversary; None for none.
         adversary: when it plays and how it learns.
         foreground: where losses on pictures act.
@@ -66,6 +68,7 @@ class Stage1Module(Stage1Losses):
         augmentation: DriverAugmentation,
         perceptual: str,
         perceptual_weights: str | None,
+        identity: str,
         discriminator: nn.Module | None,
         adversary: AdversarySettings,
         foreground: ForegroundSettings,
@@ -94,7 +97,12 @@ class Stage1Module(Stage1Losses):
         self.encoder_steps = encoder_steps
         self.readout = nn.Linear(model.z_dyn_dim, NUM_FACE)
         self.seed = seed
-        self.take_frozen(expert, perceptual=perceptual, perceptual_weights=perceptual_weights)
+        self.take_frozen(
+            expert,
+            perceptual=perceptual,
+            perceptual_weights=perceptual_weights,
+            identity=identity,
+        )
         self.code_leak = CodeLeak(
             z_dyn_dim=model.z_dyn_dim, memory=LEAK_MEMORY, sigma=augmentation.code_noise
         )
@@ -139,7 +147,7 @@ class Stage1Module(Stage1Losses):
             self.manual_backward(loss / self.micro_batches)
             done.append((loss.detach(), found))
         schedules = _listed(self.lr_schedulers())
-        values = _means([{**found.terms, "loss": loss} for loss, found in done])
+        values = _means([{**found.terms, **found.looks, "loss": loss} for loss, found in done])
         self._show(values, of="loss")
         optimizers[0].step()
         schedules[0].step()
