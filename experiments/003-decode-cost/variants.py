@@ -138,7 +138,7 @@ def result_rows(record: dict[str, Any]) -> list[ResultRow]:
     rows = []
     for name, values in record["costs"].items():
         rows += _rows_of(name, values, record["machine"], threads=1)
-    for name, values in record["on_two_threads"].items():
+    for name, values in record.get("on_two_threads", {}).items():  # records of before have none
         rows += _rows_of(name, values, record["machine"], threads=2)
     return rows
 
