@@ -125,35 +125,23 @@ def test_a_batch_is_taken_in_parts(inputs, tmp_path):
         train_small(inputs, tmp_path / "odd", "module.micro_batches=3")
 
 
-@pytest.mark.parametrize(
-    ("experiment", "num_steps", "fall"), [("stage1/tiny", 45, 0.75), ("stage1/small", 22, 0.75)]
-)
-def test_one_batch_is_overfitted(inputs, tmp_path, monkeypatch, experiment, num_steps, fall):
-    """Two people's pairs; small sees them at 128 px and is told to learn as fast as tiny."""
+def test_one_batch_is_overfitted(inputs, tmp_path, monkeypatch):
     real = FaceDataModule.batch_at
-
-    def first(self, step):
-        batch = real(self, 0)
-        if experiment == "stage1/small":
-            batch["image"] = batch["image"].repeat_interleave(2, -1).repeat_interleave(2, -2)
-        return batch
-
-    monkeypatch.setattr(FaceDataModule, "batch_at", first)
+    monkeypatch.setattr(FaceDataModule, "batch_at", lambda self, step: real(self, 0))
     lines = lines_of(
         train_small(
             inputs,
             tmp_path,
-            f"max_steps={num_steps}",
+            "max_steps=45",
             "module.encoder_steps=5",
-            "module.lr=2e-3",
             "module.augmentation.code_noise=0.1",
             "module.weights.bottleneck=0.0",
             "module.weights.transfer=0.0",  # what an expert of random weights wants is noise
             "module.augmentation.colour=0.0",
             "data.batch_size=2",
-            experiment=experiment,
+            "log_every=5",
         )
     )
     values = [line["train/reconstruction"] for line in lines if "train/reconstruction" in line]
-    assert values[-1] < fall * values[0]
+    assert values[-1] < 0.75 * values[0]
     assert lines[-1]["train/pose"] < 0.5 * lines[0]["train/pose"]
