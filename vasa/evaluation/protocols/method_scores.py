@@ -23,14 +23,12 @@ class ClipScore:
         note: what it is.
         of: a video's number, given the real video of its clip where there is one; NaN where it has
             none.
-        role: of the network whose weights are the scale: syncnet, capp, or none.
     """
 
     unit: str
     higher_is_better: bool | None
     note: str
     of: "Score"
-    role: str | None = None
 
 
 Score = Callable[[VideoReadings, VideoReadings | None], float]
@@ -74,18 +72,16 @@ def _jitter(series: Callable[[VideoReadings], torch.Tensor]) -> Score:
 NEARER = "nearer to real is better; "
 SCORES: dict[str, ClipScore] = {
     "sync_confidence": ClipScore(
-        unit="S_C(own)",
+        unit="S_C",
         higher_is_better=True,
-        note="median less smallest distance over shifts; own SyncNet, no published scale; ",
+        note="median less smallest distance over shifts; ",
         of=_sync(lambda result: result.confidence),
-        role="syncnet",
     ),
     "sync_distance": ClipScore(
-        unit="S_D(own)",
+        unit="S_D",
         higher_is_better=False,
-        note="smallest distance over shifts; own SyncNet, no published scale; ",
+        note="smallest distance over shifts; ",
         of=_sync(lambda result: result.distance),
-        role="syncnet",
     ),
     "capp": ClipScore(
         unit="CAPP(own)",
@@ -93,7 +89,6 @@ SCORES: dict[str, ClipScore] = {
         note="cosine of head motion and sound, mean over windows; own network, no published "
         "scale; ",
         of=lambda video, _: float(video.capp),
-        role="capp",
     ),
     "pose_variation_deg": ClipScore(
         unit="deg/frame",

@@ -7,8 +7,6 @@ trusted at all: see `method_ranking`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 
 import torch
 
@@ -28,7 +26,6 @@ def methods(
     *,
     readings: Sequence[MethodReadings],
     split: str,
-    weights: Mapping[str, str],
     distances: Sequence[DistanceKind],
     bootstrap: Bootstrap,
 ) -> list[ResultRow]:
@@ -37,7 +34,6 @@ def methods(
     Args:
         readings: of every method's videos, those of real frames past the codec too.
         split: of the clips.
-        weights: names of the networks whose weights are a scale, such as own:1a2b3c4d, by role.
         distances: the Fréchet distances that methods are given.
         bootstrap: how intervals are made.
     """
@@ -46,23 +42,21 @@ def methods(
     uncoded = scores.pop(Uncoded.name, None)
     rows: list[ResultRow] = []
     for name, one in scores.items():
-        rows += _score_rows(name, one, scores.get(REAL), split, weights, bootstrap)
+        rows += _score_rows(name, one, scores.get(REAL), split, bootstrap)
     by_method = {name: one.readings for name, one in scores.items()}
     far = distance_rows(by_method, distances, split=split)
     rows += far
     for name, one in scores.items():
         if name != OURS and OURS in scores:
             rows += _difference_rows(
-                f"methods/{name}", "_minus_ours", one, scores[OURS], split, weights, bootstrap
+                f"methods/{name}", "_minus_ours", one, scores[OURS], split, bootstrap
             )
     by_clip = {name: one.by_clip for name, one in scores.items()}
     ranked = Unranked(by_clip=by_clip, split=split, bootstrap=bootstrap)
-    rows += [_named(row, weights) for row in ranking_rows(ranked)]
+    rows += ranking_rows(ranked)
     rows += nearest_rows(far)
     if uncoded is not None and REAL in scores:
-        rows += _difference_rows(
-            "reencoding", "_change", scores[REAL], uncoded, split, weights, bootstrap
-        )
+        rows += _difference_rows("reencoding", "_change", scores[REAL], uncoded, split, bootstrap)
     return rows
 
 
@@ -71,7 +65,6 @@ def _score_rows(
     one: MethodScores,
     real: MethodScores | None,
     split: str,
-    weights: Mapping[str, str],
     bootstrap: Bootstrap,
 ) -> list[ResultRow]:
     rows = []
@@ -95,7 +88,7 @@ def _score_rows(
             note=score.note + _made(one.readings) + REMEASURED.replace("generated", "video's"),
             keep_clips=True,
         )
-        rows.append(_named(row, weights))
+        rows.append(row)
     return rows
 
 
@@ -115,22 +108,12 @@ def _made(readings: MethodReadings) -> str:
     return "".join(parts)
 
 
-def _named(row: ResultRow, weights: Mapping[str, str], **stamp: Any) -> ResultRow:
-    """The row with the name of the weights that its scale belongs to."""
-    name = row.metric.rsplit("/", 1)[-1]
-    role = next((one.role for start, one in SCORES.items() if name.startswith(start)), None)
-    if role is not None and role in weights:
-        stamp[role] = weights[role]
-    return replace(row, stamp=row.stamp | stamp)
-
-
 def _difference_rows(
     prefix: str,
     suffix: str,
     one: MethodScores,
     other: MethodScores,
     split: str,
-    weights: Mapping[str, str],
     bootstrap: Bootstrap,
 ) -> list[ResultRow]:
     rows = []
@@ -145,7 +128,7 @@ def _difference_rows(
             seed=bootstrap.seed,
         )
         row = _difference_row(f"{prefix}/{name}{suffix}", found, score, split)
-        rows.append(_named(row, weights, p_value=found.p_value))
+        rows.append(row)
     return rows
 
 
@@ -165,4 +148,5 @@ def _difference_row(
         ci_high=found.ci_high,
         note=f"clip by clip; p {found.p_value:.2g} of a two-sided sign-flip test, not corrected "
         "for the number of comparisons",
+        stamp={"p_value": found.p_value},
     )

@@ -17,9 +17,9 @@ from vasa.evaluation.report.samples import (
     judge,
     measured_on,
     paper_text,
-    role_of,
 )
 from vasa.evaluation.results import ResultRow
+from vasa.evaluation.scales import role_of
 
 LABELS = {
     "sync_confidence": "S_C",
@@ -178,7 +178,11 @@ def _ranking(rows: Sequence[ResultRow], *, title: str) -> list[PaperGrid]:
 
     def named(row: ResultRow) -> str:
         name = row.metric.removeprefix("ranking/")
-        return f"{LABELS.get(name, name)} {judge(row)}" if role_of(row) else LABELS.get(name, name)
+        return (
+            f"{LABELS.get(name, name)} {judge(row)}"
+            if role_of(row)
+            else LABELS.get(name, name)
+        )
 
     return [
         PaperGrid(
