@@ -1,4 +1,4 @@
-"""The protocol sync from a set to rows and histogram, by an own SyncNet and by the published one."""
+"""The protocol sync from a set to rows and histogram, by an own SyncNet and the published one."""
 
 from dataclasses import replace
 from pathlib import Path
