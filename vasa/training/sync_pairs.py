@@ -42,7 +42,7 @@ class SyncPairsModule(SyncTraining):
         video = self.model.embed_video(batch["frames"])
         audio = self.model.embed_audio(batch["audio"])
         is_match = repeat(batch["is_match"], "b -> (b t)", t=video.shape[1])
-        video, audio = (rearrange(rows, "b t e -> (b t) e") for rows in (video, audio))
+        video, audio = (rearrange(rows, "b t e -> (b t) e").float() for rows in (video, audio))
         distance = (video - audio).detach().norm(dim=-1)
         self.log("train/match_distance", distance[is_match].mean().nan_to_num())
         self.log("train/mismatch_distance", distance[~is_match].mean().nan_to_num())
