@@ -1,6 +1,7 @@
 """The two-class contrastive loss that SyncNet was published with."""
 
 from torch import Tensor
+from torch.nn import functional
 
 
 def margin_contrastive_loss(
@@ -22,7 +23,7 @@ def margin_contrastive_loss(
         is_match: y, whether that is its own sound, bool `n`.
         margin: distance beyond which a pair that does not match costs nothing.
     """
-    distance = (video - audio).norm(dim=-1)
+    distance = functional.pairwise_distance(video, audio, eps=0.0)
     match = is_match.to(distance.dtype)
     pulled, pushed = distance.square(), (margin - distance).clamp(min=0).square()
     return (match * pulled + (1 - match) * pushed).mean() / 2

@@ -155,16 +155,16 @@ def _sound_tower(divisor: int) -> nn.Sequential:
 def _lip_tower(divisor: int) -> nn.Sequential:
     """Pictures `b 3 t 224 224` to `b 512 t-4 1 1`."""
     a, b, c = (width // divisor for width in (96, 256, 512))
-    pool = {"kernel_size": (1, 3, 3), "stride": (1, 2, 2)}
+    window, stride = (1, 3, 3), (1, 2, 2)
     return nn.Sequential(
         *_conv3d(3, a, (5, 7, 7), stride=(1, 2, 2)),
-        nn.MaxPool3d(**pool),
+        nn.MaxPool3d(window, stride),
         *_conv3d(a, b, (1, 5, 5), stride=(1, 2, 2), padding=(0, 1, 1)),
-        nn.MaxPool3d(**pool, padding=(0, 1, 1)),
+        nn.MaxPool3d(window, stride, padding=(0, 1, 1)),
         *_conv3d(b, b, (1, 3, 3), padding=(0, 1, 1)),
         *_conv3d(b, b, (1, 3, 3), padding=(0, 1, 1)),
         *_conv3d(b, b, (1, 3, 3), padding=(0, 1, 1)),
-        nn.MaxPool3d(**pool),
+        nn.MaxPool3d(window, stride),
         *_conv3d(b, c, (1, 6, 6)),
     )
 
