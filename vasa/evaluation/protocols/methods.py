@@ -6,7 +6,7 @@ sets: see `distance_rows`. What is known to be better by construction says wheth
 trusted at all: see `method_ranking`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 

@@ -178,11 +178,7 @@ def _ranking(rows: Sequence[ResultRow], *, title: str) -> list[PaperGrid]:
 
     def named(row: ResultRow) -> str:
         name = row.metric.removeprefix("ranking/")
-        return (
-            f"{LABELS.get(name, name)} {judge(row)}"
-            if role_of(row)
-            else LABELS.get(name, name)
-        )
+        return f"{LABELS.get(name, name)} {judge(row)}" if role_of(row) else LABELS.get(name, name)
 
     return [
         PaperGrid(
