@@ -163,7 +163,8 @@ def _run_part(name: str, bench: Workbench, stamp: dict[str, Any]) -> list[Result
         return read_rows(path)
     started = time.monotonic()
     bench.track = _progress(name)
-    rows = [named(row, bench.scales()) for row in PROTOCOLS[name](bench)]
+    scales = bench.scales()
+    rows = [named(row, scales) for row in PROTOCOLS[name](bench)]
     experts: list[dict[str, str]] = []
     if name in REMEASURED:
         experts = bench.describe_instrument()

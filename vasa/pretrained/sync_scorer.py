@@ -86,21 +86,29 @@ def load_sync_scorer(model: str | Path, *, device: torch.device = CPU) -> SyncSc
     """
     if is_official(model):
         net: Any = load_official_syncnet()
-        compare = published_result
     else:
-        net, compare = load_model(model).requires_grad_(False), sync_result
+        net = load_model(model).requires_grad_(False)
         if not hasattr(net, "least_frames"):
             raise InputError(
                 f"expected {OFFICIAL} or the run of a SyncNet, got one of {type(net).__name__} at "
                 f"{model}; train it with `vasa train experiment=syncnet/tiny`"
             )
-    name = weights_name(model)
-    return SyncScorer(net=net.to(device), weights=name, compare=compare, device=device)
+    return SyncScorer(
+        net=net.to(device),
+        weights=weights_name(model),
+        compare=procedure_of(model),
+        device=device,
+    )
 
 
 def is_official(model: str | Path | None) -> bool:
     """Whether a configuration asks for the published weights."""
     return str(model) == OFFICIAL
+
+
+def procedure_of(model: str | Path) -> Callable[[Tensor, Tensor], SyncResult]:
+    """How embeddings of a network are compared."""
+    return published_result if is_official(model) else sync_result
 
 
 def weights_name(model: str | Path) -> str:

@@ -14,6 +14,7 @@ from vasa.evaluation.methods.videos import MethodReadings
 from vasa.evaluation.protocols.distance_rows import frames_kind, motion_kind
 from vasa.evaluation.protocols.methods import methods
 from vasa.evaluation.results import Bootstrap, ResultRow
+from vasa.evaluation.scales import named
 from vasa.evaluation.video_readings import VideoReader
 from vasa.models.face_expert import FaceExpert
 from vasa.models.sync_score import sync_result
@@ -86,7 +87,7 @@ def changes(real: list[torch.Tensor]) -> dict[str, ResultRow]:
         distances=[frames_kind(MEANS), motion_kind(10)],
         bootstrap=Bootstrap(num_resamples=200, seed=0),
     )
-    return {row.metric: row for row in rows}
+    return {row.metric: named(row, {"syncnet": "own:untrained"}) for row in rows}
 
 
 def share(rows: dict[str, ResultRow], name: str) -> float:
