@@ -5,18 +5,13 @@ shift every clip to offset 0 and drop those of confidence under 3 by the publish
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from data_prep.drops import Dropped, Reason
 from data_prep.settings import SyncSettings
-from vasa.models.checkpoint import load_model, model_hash
-from vasa.models.sync_score import SyncResult, score_clip
-from vasa.models.syncnet import WINDOW_FRAMES, SyncNet
-from vasa.types import InputError
-
-_LEAST_FRAMES = WINDOW_FRAMES + 3
+from vasa.models.sync_score import SyncResult
+from vasa.pretrained.sync_scorer import load_sync_scorer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,29 +31,19 @@ class SyncCheck:
     """A SyncNet and the rule by which clips are kept, moved or dropped.
 
     Args:
-        settings: the network's run folder and the rule.
+        settings: the network (its run folder, or `official`) and the rule.
 
     Raises:
-        InputError: the folder holds no SyncNet.
+        InputError: the folder holds no SyncNet, or the published weights are not there.
     """
 
     def __init__(self, settings: SyncSettings) -> None:
         self.settings = settings
-        self._net: SyncNet | None = None
-        self._hash = ""
-        if settings.model is not None:
-            net = load_model(Path(settings.model))
-            if not isinstance(net, SyncNet):
-                raise InputError(
-                    f"expected the run of a SyncNet at sync.model={settings.model}, got one of "
-                    f"{type(net).__name__}; train it with `vasa train experiment=syncnet/tiny`"
-                )
-            self._net = net.eval().requires_grad_(False)
-            self._hash = model_hash(Path(settings.model))
+        self._scorer = None if settings.model is None else load_sync_scorer(settings.model)
 
     def describe(self) -> str | None:
-        """The network, named by its weights' hash; None where there is none."""
-        return f"own:{self._hash[:8]}" if self._net is not None else None
+        """The network, `own:<hash>` or `official:<hash>`; None where there is none."""
+        return None if self._scorer is None else self._scorer.weights
 
     def place(self, frames: np.ndarray, audio: np.ndarray) -> Placement:
         """Where the sound of a clip belongs.
@@ -70,9 +55,9 @@ class SyncCheck:
         Raises:
             Dropped: by the rule.
         """
-        if self._net is None or len(frames) < _LEAST_FRAMES:
+        if self._scorer is None or len(frames) < self._scorer.min_frames:
             return Placement(result=None, shift_frames=0)
-        result = score_clip(self._net, frames=frames, audio=audio)
+        result = self._scorer.score(frames=frames, audio=audio)
         offset, rule = result.offset_frames, self.settings
         if rule.rule == "record":
             return Placement(result=result, shift_frames=0)

@@ -18,9 +18,8 @@ from torch import Tensor
 
 from vasa.data.schema import SAMPLES_PER_FRAME
 from vasa.data.shards import read_clip, read_index
-from vasa.models.checkpoint import load_model, model_hash
-from vasa.models.sync_score import SyncResult, sync_result
-from vasa.models.syncnet import SyncNet
+from vasa.models.sync_score import SyncResult
+from vasa.pretrained.sync_scorer import SyncScorer, load_sync_scorer
 from vasa.training.run_folder import describe_environment
 
 DELAY_FRAMES = 5
@@ -28,57 +27,51 @@ LEAST_WINDOWS = 16
 
 
 @torch.inference_mode()
-def embeddings(net: SyncNet, clip: Any) -> tuple[Tensor, Tensor]:
+def embeddings(scorer: SyncScorer, clip: Any) -> tuple[Tensor, Tensor]:
     """Windows of a clip's pictures and of its sound, `t e` each."""
     count = min(len(clip.frames), len(clip.audio) // SAMPLES_PER_FRAME)
     pictures = torch.from_numpy(np.ascontiguousarray(clip.frames[:count])).permute(0, 3, 1, 2)
     sound = torch.from_numpy(np.ascontiguousarray(clip.audio[: count * SAMPLES_PER_FRAME]))
-    return net.embed_video(pictures.float()[None] / 255)[0], net.embed_audio(sound.float()[None])[0]
+    video = scorer.embed_video(pictures.float()[None] / 255)
+    return video[0], scorer.embed_audio(sound.float()[None])[0]
 
 
 def told(result: SyncResult) -> dict[str, int]:
     return {"offset": result.offset_frames, "most": result.max_shift}
 
 
-def compared(video: Tensor, audio: Tensor, delay: int) -> SyncResult:
-    """The windows with their sound `delay` frames late."""
-    return sync_result(video[delay:], audio[: len(audio) - delay])
-
-
 def main(out: Path, name: str, data: Path, syncnet: Path, source: str) -> None:
-    net = load_model(syncnet)
-    if not isinstance(net, SyncNet):
-        sys.exit(f"expected the run of a SyncNet at {syncnet}, got one of {type(net).__name__}")
+    scorer = load_sync_scorer(syncnet)
     index = read_index(data)
     rows: list[Any] = [
         row for row in index.itertuples() if row.split == "test" and row.source == source
     ]
     if not rows:
         sys.exit(f"expected test clips from {source!r} in {data}, got {sorted(set(index.source))}")
-    found = [(row, embeddings(net, read_clip(data, row))) for row in rows]
+    found = [(row, embeddings(scorer, read_clip(data, row))) for row in rows]
     kept = [one for one in found if len(one[1][0]) >= LEAST_WINDOWS]
     people = sorted({row.speaker for row, _ in kept})
     first = {row.speaker: sound for row, (_, sound) in reversed(kept)}
     after = dict(zip(people, people[1:] + people[:1], strict=True))
     clips = []
     for row, (video, audio) in kept:
-        other = first[after[row.speaker]]
-        count = min(len(video), len(other))
+        late = scorer.result(video, audio, delay_frames=DELAY_FRAMES)
+        other = scorer.result(video, first[after[row.speaker]])
         clips.append(
             {
                 "key": row.key,
                 "person": row.speaker,
                 "frames": row.frames,
-                "as_it_is": told(compared(video, audio, 0)),
-                "delayed": told(compared(video, audio, DELAY_FRAMES)),
-                "other_sound": told(sync_result(video[:count], other[:count])),
+                "as_it_is": told(scorer.result(video, audio)),
+                "delayed": told(late),
+                "other_sound": told(other),
             }
         )
     environment = describe_environment(device="cpu")
     record = {
         "name": name,
         "source": source,
-        "syncnet": model_hash(syncnet)[:8],
+        "syncnet": scorer.weights,
         "too_short": len(found) - len(kept),
         "commit": environment["commit"],
         "is_dirty": environment["is_dirty"],

@@ -13,29 +13,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import torch
 from offsets import DELAY_FRAMES
 
 from vasa.evaluation.metrics.clip_metric import bootstrap_interval
 from vasa.evaluation.report.marks import put_between
+from vasa.evaluation.report.sync_offsets import draw_offset_panels
 from vasa.evaluation.report.tables import markdown_table
 from vasa.evaluation.results import Criterion, ResultRow, write_rows
-from vasa.models.sync_score import MAX_SHIFT_FRAMES
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+from vasa.evaluation.sync_offsets import FoundOffsets
 
 NAMES = {
     "synthetic": "rendered people, 3 s",
     "real": "news in Arabic, a word of 1.2 s",
     "real_sentences": "English sentences of 3 s",
     "real_talks": "English talks of 1 to 8 s",
-}
-KINDS = {
-    "as_it_is": "as recorded",
-    "delayed": f"sound {DELAY_FRAMES} frames late",
-    "other_sound": "another's sound",
 }
 NUM_RESAMPLES, SEED = 2000, 0
 ASKED = [
@@ -81,7 +73,7 @@ def rows_of(record: dict[str, Any]) -> list[ResultRow]:
     stamp = {
         "command": "bash experiments/104-sync-offsets/run.sh SYNTH REAL",
         "seed": 0,
-        "syncnet": f"own:{record['syncnet']}",
+        "syncnet": record["syncnet"],
         **{key: record[key] for key in ("commit", "is_dirty", "machine", "date", "device")},
     }
     rows = []
@@ -138,7 +130,7 @@ def table(records: list[dict[str, Any]]) -> str:
             NAMES[name],
             str(near.n),
             str(len({clip["person"] for clip in record["clips"]})),
-            f"own:{record['syncnet']}",
+            record["syncnet"],
             f"{exact.value:.0%} ({exact.control:.0%})",
             f"{near.value:.0%}, {near.ci_low:.0%} … {near.ci_high:.0%} ({near.control:.0%})",
             f"{rows[f'{name}_delayed_{DELAY_FRAMES}_within_1'].value:.0%}",
@@ -158,28 +150,19 @@ def table(records: list[dict[str, Any]]) -> str:
 
 def draw(records: list[dict[str, Any]], path: Path) -> None:
     """Share of clips by the offset found, a panel a set; grey is another's sound."""
-    figure, axes = plt.subplots(len(records), 1, figsize=(8, 2.1 * len(records)), sharex=True)
-    shifts = range(-MAX_SHIFT_FRAMES, MAX_SHIFT_FRAMES + 1)
-    for axis, record in zip([axes] if len(records) == 1 else axes, records, strict=True):
-        clips = record["clips"]
-        for kind, colour, aside in (
-            ("other_sound", "0.75", 0.0),
-            ("as_it_is", "tab:blue", -0.2),
-            ("delayed", "tab:orange", 0.2),
-        ):
-            found = [clip[kind]["offset"] for clip in clips]
-            shares = [found.count(shift) / len(found) for shift in shifts]
-            width = 0.9 if kind == "other_sound" else 0.4
-            places = [shift + aside for shift in shifts]
-            axis.bar(places, shares, width=width, color=colour, label=KINDS[kind])
-        for truth in (0, DELAY_FRAMES):
-            axis.axvline(truth, color="0.3", linewidth=0.6, linestyle=":")
-        axis.set_title(f"{NAMES[record['name']]} ({len(clips)} clips)", fontsize=9, loc="left")
-        axis.set_ylabel("share of clips", fontsize=8)
-    axis.set_xlabel("offset found (frames)")
-    figure.legend(*axis.get_legend_handles_labels(), ncol=3, fontsize=8, loc="upper right")
-    figure.tight_layout(rect=(0, 0, 1, 0.97))
-    figure.savefig(path, dpi=110)
+    panels = {}
+    for record in records:
+        offsets = FoundOffsets(moved_by_frames=DELAY_FRAMES)
+        for clip in record["clips"]:
+            offsets.keys.append(clip["key"])
+            for kind, found in (
+                ("as_it_is", offsets.as_it_is),
+                ("delayed", offsets.moved),
+                ("other_sound", offsets.other_sound),
+            ):
+                found.append(clip[kind]["offset"])
+        panels[NAMES[record["name"]]] = offsets
+    draw_offset_panels(path, panels)
 
 
 def main(out: Path, experiment: Path) -> None:

@@ -14,6 +14,8 @@ import pytest
 import torch
 
 from vasa.evaluation.results import Bootstrap
+from vasa.models.sync_score import sync_result
+from vasa.pretrained.sync_scorer import SyncScorer
 from vasa.types import FaceMeasurements
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
@@ -98,8 +100,15 @@ def test_offsets_are_told_as_shares_of_clips(tmp_path, monkeypatch):
 def test_late_sound_is_found_late(monkeypatch):
     module = load("104-sync-offsets/offsets.py", monkeypatch)
     track = torch.nn.functional.normalize(torch.randn(60, 16).double(), dim=-1)
-    assert module.compared(track, track, 0).offset_frames == 0
-    assert module.compared(track, track, 5).offset_frames == 5
+    scorer = SyncScorer(
+        net=SimpleNamespace(least_frames=5),  # type: ignore[arg-type]
+        weights="own:aaaa",
+        compare=sync_result,
+        device=torch.device("cpu"),
+    )
+    for delay in (0, module.DELAY_FRAMES):
+        result = scorer.result(track, track, delay_frames=delay)
+        assert module.told(result) == {"offset": delay, "most": 15}
 
 
 class Stage:

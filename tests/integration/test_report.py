@@ -317,7 +317,7 @@ def test_report_is_one_page_with_every_row(micro, talking) -> None:
         assert f"`{row.metric}`" in text
     assert page.count("<svg") == 2, "a figure of curves for each run"
     assert page.count("data:video/mp4;base64,") == 1
-    assert page.count("data:image/png;base64,") == 7
+    assert page.count("data:image/png;base64,") == 8
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", page), "an external resource"
     assert "<script" not in page
     assert "name=&lt;b&gt;" in page, "user's text is escaped"

@@ -41,6 +41,7 @@ class Store(ABC, Generic[Clip]):
         cache_gb: memory for decoded clips.
         min_frames: shorter clips are left out.
         max_bad_share: clips that cannot be read, over all, at most.
+        keep: which rows of the index are used; all by default.
 
     Attributes:
         table: rows of the index, in its order.
@@ -58,11 +59,13 @@ class Store(ABC, Generic[Clip]):
         cache_gb: float,
         min_frames: int = 1,
         max_bad_share: float = 0.0,
+        keep: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
     ) -> None:
         self.root = open_shards(root)
         table = read_index(self.root, split=split)
         self.longest = int(table["frames"].to_numpy().max())
-        self.table = pd.DataFrame(table[table["frames"] >= min_frames]).reset_index(drop=True)
+        table = keep(pd.DataFrame(table[table["frames"] >= min_frames]))
+        self.table = table.reset_index(drop=True)
         self.bad = BadClips(
             self.table, max_share=max_bad_share, what=f"split {split!r} of {self.root}"
         )

@@ -1,6 +1,7 @@
 """Spans of clips with their sound, for SyncNet."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from vasa.data.order import step_rng
 from vasa.data.schema import SAMPLES_PER_FRAME
 from vasa.data.step_datamodule import Batch
 from vasa.data.stored_clip import StoredClip
+from vasa.data.sync_filter import SyncFilter
 from vasa.types import InputError
 
 
@@ -24,6 +26,9 @@ class SyncDataModule(ClipDataModule):
         span_frames: consecutive frames of each; shorter clips are left out.
         held_out_split: the split to measure on; null for none.
         held_out_clips: clips of it, at most.
+        max_abs_offset: clips whose sound preparation found further off, frames, are left out, in
+            both splits; None leaves none out.
+        min_confidence: the same of those of which it was less sure, by its SyncNet's S_C.
         clips: as `ClipDataModule`.
     """
 
@@ -35,12 +40,16 @@ class SyncDataModule(ClipDataModule):
         span_frames: int,
         held_out_split: str | None,
         held_out_clips: int,
+        max_abs_offset: int | None = None,
+        min_confidence: float | None = None,
         **clips: Any,
     ) -> None:
         super().__init__(**clips)
         self.span_frames = span_frames
         self.held_out_split = held_out_split
         self.held_out_clips = held_out_clips
+        self.min_frames = span_frames
+        self.filter = SyncFilter(max_abs_offset=max_abs_offset, min_confidence=min_confidence)
         self._store: ClipStore | None = None
 
     def open_store(self) -> ClipStore:
@@ -54,7 +63,7 @@ class SyncDataModule(ClipDataModule):
             self._store = self._open(self.split)
             if len(self._store) == 0:
                 raise InputError(
-                    f"expected clips of at least {self.span_frames} frames in split "
+                    f"expected clips of at least {self.min_frames} frames in split "
                     f"{self.split!r} of {self.root}, found none; lower data.span_frames"
                 )
         return self._store
@@ -87,6 +96,7 @@ class SyncDataModule(ClipDataModule):
             self.root,
             split=split,
             cache_gb=self.cache_gb,
-            min_frames=self.span_frames,
+            min_frames=self.min_frames,
             max_bad_share=self.max_bad_share,
+            keep=partial(self.filter, what=f"split {split!r} of {self.root}"),
         )

@@ -60,19 +60,3 @@ class InstrumentOn:
             name: None if value is None else value.float().cpu() for name, value in values.items()
         }
         return FaceMeasurements(**moved)
-
-
-class SyncNetOn:
-    """A SyncNet on a device; embeddings are handed over on the CPU."""
-
-    def __init__(self, net: Any, device: torch.device) -> None:
-        self.net = net.to(device)
-        self.device = device
-
-    def embed_video(self, clip: Tensor) -> Tensor:
-        """See SyncNet."""
-        return self.net.embed_video(clip.to(self.device)).cpu()
-
-    def embed_audio(self, audio: Tensor) -> Tensor:
-        """See SyncNet."""
-        return self.net.embed_audio(audio.to(self.device)).cpu()

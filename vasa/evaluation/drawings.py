@@ -10,6 +10,7 @@ from vasa.evaluation.methods.comparison import Comparison
 from vasa.evaluation.report.controls import controls_figure
 from vasa.evaluation.report.diversity import diversity_figure
 from vasa.evaluation.report.leakage import leakage_figure
+from vasa.evaluation.report.sync_offsets import offsets_figure
 from vasa.evaluation.results import ResultRow
 from vasa.evaluation.workbench import Workbench
 
@@ -71,6 +72,8 @@ def draw(bench: Workbench, folder: Path, rows: Sequence[ResultRow]) -> None:
             videos=videos,
             num_videos=bench.settings.num_videos,
         )
+    if "sync" in bench.settings.protocols:
+        offsets_figure(folder / "sheets" / "13_sync_offsets.png", rows)
     if "methods" in bench.settings.protocols:
         Comparison(bench).write_side_by_side(
             folder / "videos", num_videos=bench.settings.num_videos

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from vasa.evaluation.coding import facts_hash
-from vasa.evaluation.protocols.sync import SyncEmbedder
+from vasa.pretrained.sync_scorer import SyncScorer
 from vasa.types import FaceMeasurements
 
 
@@ -72,18 +72,23 @@ class KeptSyncNet:
     """A SyncNet whose embeddings are kept.
 
     Args:
-        net: loaded when something is not known yet.
+        scorer: loaded when something is not known yet.
         kept: of this network.
     """
 
-    def __init__(self, net: Callable[[], SyncEmbedder], kept: Kept) -> None:
-        self._net = net
+    def __init__(self, scorer: Callable[[], SyncScorer], kept: Kept) -> None:
+        self._scorer = scorer
         self._kept = kept
+
+    @property
+    def least_frames(self) -> int:
+        """See SyncNet."""
+        return self._scorer().net.least_frames
 
     def embed_video(self, clip: Tensor) -> Tensor:
         """See SyncNet."""
-        return self._kept(clip, lambda: {"windows": self._net().embed_video(clip)})["windows"]
+        return self._kept(clip, lambda: {"windows": self._scorer().embed_video(clip)})["windows"]
 
     def embed_audio(self, audio: Tensor) -> Tensor:
         """See SyncNet."""
-        return self._kept(audio, lambda: {"windows": self._net().embed_audio(audio)})["windows"]
+        return self._kept(audio, lambda: {"windows": self._scorer().embed_audio(audio)})["windows"]

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from vasa.evaluation.capp_windows import CappScorer
 from vasa.evaluation.clip_features import ClipFeatures, i3d_features
-from vasa.evaluation.devices import AutoencoderOn, InstrumentOn, SyncNetOn
+from vasa.evaluation.devices import AutoencoderOn, InstrumentOn
 from vasa.evaluation.emotion_reader import EmotionReader, ExpertEmotion, MeasuredEmotion
 from vasa.evaluation.measuring import Instrument, LpipsScale, PerceptualScale
 from vasa.evaluation.protocols.probes import random_twin
@@ -21,6 +21,13 @@ from vasa.models.checkpoint import load_model, model_hash
 from vasa.models.motion_transformer import MotionTransformer
 from vasa.pretrained.lpips import LPIPS_NETWORKS, Lpips
 from vasa.pretrained.perceptual import make_perceptual
+from vasa.pretrained.sync_scorer import (
+    SyncScorer,
+    is_official,
+    load_sync_scorer,
+    weights_name,
+)
+from vasa.pretrained.syncnet import describe_official_syncnet
 from vasa.types import InputError
 
 PERCEIVING = {"self_reenactment"}
@@ -157,14 +164,9 @@ class Networks:
         }
 
     @cached_property
-    def syncnet(self) -> Any:
+    def syncnet(self) -> SyncScorer:
         """The scorer of lip sync."""
-        net = load_model(self.required("syncnet")).requires_grad_(False)
-        if not hasattr(net, "embed_audio"):
-            raise InputError(
-                f"expected a SyncNet run at {self.inputs.syncnet}, it holds a {type(net).__name__}"
-            )
-        return SyncNetOn(net, self.device)
+        return load_sync_scorer(self.required("syncnet"), device=self.device)
 
     @cached_property
     def capp(self) -> CappScorer:
@@ -217,12 +219,28 @@ class Networks:
         found = {}
         for role in ("stage1", "stage2", "syncnet", "capp", "expert"):
             path = getattr(self.inputs, role)
-            if path is not None:
+            if role == "syncnet" and is_official(path):
+                described = describe_official_syncnet()
+                found[role] = {
+                    "name": described["name"],
+                    "path": described["file"],
+                    "hash": described["sha256"],
+                }
+            elif path is not None:
                 found[role] = {
                     "name": _model_name(path),
                     "path": str(path),
                     "hash": model_hash(path),
                 }
+        return found
+
+    def scales(self) -> dict[str, str]:
+        """`own:<hash>` or `official:<hash>` of the networks whose weights are a scale, by role."""
+        found = {}
+        if self.inputs.syncnet is not None:
+            found["syncnet"] = weights_name(self.inputs.syncnet)
+        if self.inputs.capp is not None:
+            found["capp"] = f"own:{model_hash(self.inputs.capp)[:8]}"
         return found
 
     def describe_instrument(self) -> list[dict[str, str]]:

@@ -170,12 +170,10 @@ def _run_methods(bench: Workbench) -> list[ResultRow]:
     comparison = Comparison(bench)
     if bench.settings.methods.write_inputs:
         comparison.write_inputs(bench.cache.parent.parent / "inputs")
-    hashes = {role: model["hash"] for role, model in bench.describe_models().items()}
     rows = methods(
         readings=comparison.readings(),
         speakers=comparison.clips.speakers,
         split=bench.settings.split,
-        weights={role: f"own:{hashes[role][:8]}" for role in SCALES if role in hashes},
         distances=comparison.describers.kinds(bench.settings.methods),
         bootstrap=bench.bootstrap,
     )
@@ -204,8 +202,6 @@ NEEDS = {
     "diversity": ("stage2",),
     "methods": ("syncnet",),
 }
-SCALES = ("syncnet", "capp")
-"""Roles whose weights are a scale of their own."""
 SCORERS = {"sync": "syncnet", "capp": "capp"}
 REMEASURED = (
     *("instrument", "self_reenactment", "cross_reenactment", "swaps"),

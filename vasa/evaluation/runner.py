@@ -17,6 +17,7 @@ from vasa.evaluation.drawings import draw
 from vasa.evaluation.networks import PERCEIVING
 from vasa.evaluation.protocol_calls import NEEDS, PROTOCOLS, REMEASURED, SCORERS
 from vasa.evaluation.results import ResultRow, read_rows, write_rows
+from vasa.evaluation.scales import named
 from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
 from vasa.evaluation.video_bench import Track
 from vasa.evaluation.workbench import Workbench
@@ -162,7 +163,8 @@ def _run_part(name: str, bench: Workbench, stamp: dict[str, Any]) -> list[Result
         return read_rows(path)
     started = time.monotonic()
     bench.track = _progress(name)
-    rows = PROTOCOLS[name](bench)
+    scales = bench.scales()
+    rows = [named(row, scales) for row in PROTOCOLS[name](bench)]
     experts: list[dict[str, str]] = []
     if name in REMEASURED:
         experts = bench.describe_instrument()

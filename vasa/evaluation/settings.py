@@ -274,7 +274,10 @@ class EvaluationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationInputs:
-    """What is evaluated: folders (`data`: a set at a URL too), None where it is not given."""
+    """What is evaluated: folders (`data`: a set at a URL too), None where it is not given.
+
+    In place of a run `syncnet` may be `official`, the published weights.
+    """
 
     data: Path | ShardRoot
     stage1: Path

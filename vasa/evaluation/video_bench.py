@@ -22,6 +22,7 @@ from vasa.evaluation.methods.real import Real
 from vasa.evaluation.networks import Networks
 from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
 from vasa.models.checkpoint import model_hash
+from vasa.pretrained.sync_scorer import SyncScorer, procedure_of, weights_name
 from vasa.types import FaceMeasurements, InputError
 
 Track = Callable[[Iterable], Iterable]
@@ -206,7 +207,13 @@ class VideoBench(Networks):
         return keep_measurements(self._measurements, video, ask)
 
     @cached_property
-    def kept_syncnet(self) -> KeptSyncNet:
+    def kept_syncnet(self) -> SyncScorer:
         """The scorer of lip sync; embeddings are kept on disk."""
-        facts = model_hash(self.required("syncnet"))
-        return KeptSyncNet(lambda: self.syncnet, Kept(self.shared_cache / "sync", facts=facts))
+        model = self.required("syncnet")
+        kept = Kept(self.shared_cache / "sync", facts=self.describe_models()["syncnet"]["hash"])
+        return SyncScorer(
+            net=KeptSyncNet(lambda: self.syncnet, kept),
+            weights=weights_name(model),
+            compare=procedure_of(model),
+            device=torch.device("cpu"),
+        )

@@ -19,12 +19,8 @@ from vasa.evaluation.measuring import Instrument, in_batches, measure
 from vasa.evaluation.metrics.capp import CappScore
 from vasa.evaluation.metrics.identity import frame_similarity
 from vasa.evaluation.metrics.landmarks import lip_points
-from vasa.evaluation.protocols.sync import SyncEmbedder
 from vasa.evaluation.stopwatch import Stopwatch
-from vasa.models.sync_score import sync_result
-from vasa.models.syncnet import WINDOW_FRAMES
-
-MIN_SYNC_FRAMES = WINDOW_FRAMES + 3
+from vasa.pretrained.sync_scorer import SyncScorer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +99,7 @@ class VideoReader:
     Attributes:
         instrument: the measuring expert.
         features: who describes frames.
-        syncnet: embeds lips and sound; never a loss of what it scores.
+        syncnet: scores lips and sound; never a loss of what it scores.
         capp: scores head motion; None: left out.
         frame_stride: frames between those whose features are kept.
         batch_size: frames at once.
@@ -114,7 +110,7 @@ class VideoReader:
 
     instrument: Instrument
     features: FrameFeatures
-    syncnet: SyncEmbedder
+    syncnet: SyncScorer
     capp: CappScorer | None
     frame_stride: int
     batch_size: int
@@ -173,11 +169,10 @@ class VideoReader:
         )
 
     def _sync(self, images: Tensor, heard: Tensor) -> Tensor:
-        if len(images) < MIN_SYNC_FRAMES:
+        if len(images) < self.syncnet.min_frames:
             return torch.zeros(0, dtype=torch.float64)
         lips = self.syncnet.embed_video(images[None])[0]
-        common = min(len(lips), len(heard))
-        return sync_result(lips[:common], heard[:common]).shift_distances
+        return self.syncnet.result(lips, heard).shift_distances
 
     def _capp(self, pose: Tensor, valid: Tensor, sound: Tensor | None) -> Tensor:
         score = CappScore()

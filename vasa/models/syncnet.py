@@ -76,6 +76,8 @@ class SyncNet(nn.Module):
         groups: groups of every GroupNorm; divides each width.
     """
 
+    least_frames = WINDOW_FRAMES
+
     def __init__(
         self,
         *,

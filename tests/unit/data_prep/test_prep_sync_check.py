@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 import data_prep.clip as clip_module
-import data_prep.sync_check as sync_check
 from data_prep.clip import _sound_of, _within_sound
 from data_prep.drops import Dropped, Reason
 from data_prep.settings import SyncSettings
@@ -20,6 +19,7 @@ from vasa.data.schema import SAMPLES_PER_FRAME, FaceLabels
 from vasa.models.checkpoint import model_hash, save_model
 from vasa.models.sync_score import SyncResult
 from vasa.models.syncnet import SyncNet
+from vasa.pretrained.sync_scorer import SyncScorer
 from vasa.types import InputError
 
 SIZES = {
@@ -61,7 +61,7 @@ def says(monkeypatch):
         distances = torch.ones(2 * MAX_SHIFT + 1, dtype=torch.float64)
         distances[MAX_SHIFT + offset] -= confidence
         result = SyncResult(shift_distances=distances, max_shift=MAX_SHIFT)
-        monkeypatch.setattr(sync_check, "score_clip", lambda net, *, frames, audio: result)
+        monkeypatch.setattr(SyncScorer, "score", lambda self, *, frames, audio: result)
 
     return say
 
@@ -124,8 +124,8 @@ def test_the_network_is_named_by_its_weights(run):
 
 
 def test_a_network_of_another_kind_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(sync_check, "load_model", lambda folder: nn.Linear(1, 1))
-    with pytest.raises(InputError, match="got one of Linear; train it with"):
+    monkeypatch.setattr("vasa.pretrained.sync_scorer.load_model", lambda _: nn.Linear(1, 1))
+    with pytest.raises(InputError, match="got one of Linear at .*; train it with"):
         SyncCheck(settings(tmp_path, "record"))
 
 

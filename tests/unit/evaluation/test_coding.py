@@ -11,11 +11,12 @@ from untrained import composed, plain, untrained, untrained_inputs
 from vasa.data.video import decode_mp4, write_video
 from vasa.evaluation import runner
 from vasa.evaluation.coding import CodedTalker
-from vasa.evaluation.devices import InstrumentOn, SyncNetOn
+from vasa.evaluation.devices import InstrumentOn
 from vasa.evaluation.kept import Kept, tensor_hash
 from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
 from vasa.evaluation.workbench import Workbench
 from vasa.models.checkpoint import save_model
+from vasa.models.syncnet import SyncNet
 
 SMALL = {"width": 16, "num_heads": 2, "pose_layers": 1, "audio_layers": 1}
 CRF = 30
@@ -91,8 +92,8 @@ def test_videos_that_nobody_keeps_pass_the_codec_too(inputs, tmp_path):
 
 def test_protocols_and_settings_of_a_sweep_share_what_is_known(inputs, tmp_path, monkeypatch):
     seen: list[str] = []
-    for kind, name in ((InstrumentOn, "__call__"), (SyncNetOn, "embed_video"),
-                       (SyncNetOn, "embed_audio")):  # fmt: skip
+    for kind, name in ((InstrumentOn, "__call__"), (SyncNet, "embed_video"),
+                       (SyncNet, "embed_audio")):  # fmt: skip
         plain_call = getattr(kind, name)
 
         def counted(self, given, *, call=plain_call, name=name):

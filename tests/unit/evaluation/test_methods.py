@@ -21,6 +21,7 @@ from vasa.evaluation.protocols.distance_rows import frames_kind, motion_kind
 from vasa.evaluation.protocols.method_scores import SCORES
 from vasa.evaluation.protocols.methods import methods
 from vasa.evaluation.results import Bootstrap
+from vasa.evaluation.scales import named
 from vasa.evaluation.video_readings import VideoReadings
 from vasa.types import InputError
 
@@ -87,13 +88,12 @@ def rows_of(found, **changes):
     arguments = {
         "speakers": {f"c{clip}": f"p{clip}" for clip in range(NUM_CLIPS)},
         "split": "test",
-        "weights": {"syncnet": "own:abcd1234"},
         "distances": [frames_kind(FEATURES), motion_kind(10)],
         "bootstrap": BOOTSTRAP,
     }
     rows = methods(readings=found, **(arguments | changes))
     assert len({row.metric for row in rows}) == len(rows)
-    return {row.metric: row for row in rows}
+    return {row.metric: named(row, {"syncnet": "own:abcd1234"}) for row in rows}
 
 
 def test_constructed_methods_are_ranked_and_weights_named():
@@ -108,6 +108,7 @@ def test_constructed_methods_are_ranked_and_weights_named():
     assert confidence.value == pytest.approx(0.4 + 0.001 * 3.5)
     assert confidence.control == pytest.approx(0.5 + 0.001 * 3.5)
     assert confidence.stamp["syncnet"] == "own:abcd1234" and len(confidence.clip_values) == 8
+    assert confidence.unit == "S_C(own)" and "no published scale" in confidence.note
     assert "syncnet" not in rows["methods/ours/jitter"].stamp
     assert "methods/ours/capp" not in rows, "nobody scored it"
     less = rows["methods/still/sync_confidence_minus_ours"]

@@ -1,6 +1,7 @@
 """Protocols on networks whose scores are known beforehand."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,7 +16,11 @@ from vasa.evaluation.protocols.probes import probes, random_twin
 from vasa.evaluation.protocols.self_reenactment import self_reenactment
 from vasa.evaluation.protocols.swaps import swaps
 from vasa.evaluation.protocols.sync import sync
+from vasa.evaluation.report.samples import judge
+from vasa.evaluation.scales import named
 from vasa.evaluation.settings import EventSettings
+from vasa.models.sync_score import published_result, sync_result
+from vasa.pretrained.sync_scorer import SyncScorer
 from vasa.types import InputError
 
 
@@ -307,6 +312,8 @@ EVENTS = EventSettings(
 class FakeSyncNet:
     """Embeds a window by its place in the clip and its clip: knows every offset."""
 
+    least_frames = 5
+
     def __init__(self, clips, read_values) -> None:
         self.clips = clips
         self.read_values = read_values
@@ -324,10 +331,19 @@ class FakeSyncNet:
         return self._embed(own.mouth[:, 0])
 
 
+def knowing_scorer(world, *, compare=sync_result) -> SyncScorer:
+    return SyncScorer(
+        net=FakeSyncNet(world.clips, world.read_values),
+        weights="own:abcd1234",
+        compare=compare,
+        device=torch.device("cpu"),
+    )
+
+
 def test_sync_of_a_net_that_knows(world) -> None:
     rows = by_name(
         sync(
-            syncnet=FakeSyncNet(world.clips, world.read_values),
+            syncnet=knowing_scorer(world),
             clips=world.clips,
             videos=[clip.frames[:1].expand(40, -1, -1, -1) for clip in world.clips],
             shift_frames=4,
@@ -349,6 +365,54 @@ def test_sync_of_a_net_that_knows(world) -> None:
     kept = rows["sync/generated_confidence"].clip_values
     assert sum(kept) / len(world.clips) == pytest.approx(rows["sync/generated_confidence"].value)
     assert {"sync/generated_confidence", "sync/generated_offset_accuracy"} <= set(rows)
+    found = rows["sync/real_offset_accuracy"].stamp["offsets"]
+    assert found["keys"] == [clip.key for clip in world.clips]
+    assert found["as_it_is"] == [0] * 6
+    assert found["moved_by_frames"] == -4 and found["moved"] == [-4] * 6
+    assert len(found["other_sound"]) == 6 and set(found["max_shift"]) == {15}
+
+
+def test_moved_sound_has_the_chance_of_the_shifts_that_are_left(world) -> None:
+    # 24 frames are 20 windows; with 6 cut off 14 with shifts of 6, with 12 cut off 8 of 3: an
+    # offset of -12 is not among them
+    clips = [world.make_clip(person=index, seed=index, num_frames=24) for index in range(3)]
+    world = SimpleNamespace(clips=clips, read_values=world.read_values, arguments=world.arguments)
+    for shift, chance in ((2, 3 / 17), (6, 2 / 13), (7, 1 / 13), (12, 0.0)):
+        rows = by_name(
+            sync(
+                syncnet=knowing_scorer(world),
+                clips=clips,
+                videos=None,
+                shift_frames=shift,
+                **world.arguments,
+            )
+        )
+        row = rows["sync/real_shifted_offset_accuracy"]
+        assert row.control == pytest.approx(chance), shift
+        assert row.value == (shift <= 6)
+
+
+def test_scores_say_whose_they_are(world) -> None:
+    rows = sync(
+        syncnet=knowing_scorer(world, compare=published_result),
+        clips=world.clips,
+        videos=None,
+        shift_frames=4,
+        **world.arguments,
+    )
+    assert {row.unit for row in rows} == {"share", "S_C", "S_D", "distance"}
+    for weights, note in (("own:abcd1234", "no published scale"), ("official:12345678", "crops")):
+        told = by_name([named(row, {"syncnet": weights}) for row in rows])
+        assert all(row.stamp["syncnet"] == weights for row in told.values())
+        kind = weights.split(":")[0]
+        assert told["sync/real_confidence"].unit == f"S_C({kind})"
+        assert told["sync/real_distance"].unit == f"S_D({kind})"
+        assert note in told["sync/real_confidence"].note
+        assert told["sync/real_offset_accuracy"].unit == "share"
+        assert told["sync/real_offset_accuracy"].stamp["offsets"]["as_it_is"] == [0] * 6
+        assert judge(told["sync/real_confidence"]) == weights
+    other = replace(rows[0], metric="generated/mouth_correlation")
+    assert named(other, {"syncnet": weights}) == other
 
 
 def test_pairing_avoids_the_same_person_and_the_same_sentence(world) -> None:

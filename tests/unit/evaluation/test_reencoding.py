@@ -14,9 +14,12 @@ from vasa.evaluation.methods.videos import MethodReadings
 from vasa.evaluation.protocols.distance_rows import frames_kind, motion_kind
 from vasa.evaluation.protocols.methods import methods
 from vasa.evaluation.results import Bootstrap, ResultRow
+from vasa.evaluation.scales import named
 from vasa.evaluation.video_readings import VideoReader
 from vasa.models.face_expert import FaceExpert
+from vasa.models.sync_score import sync_result
 from vasa.models.syncnet import SyncNet
+from vasa.pretrained.sync_scorer import SyncScorer
 
 NUM_CLIPS = 4
 PLAIN_CRF, COARSE_CRF = 16, 40
@@ -49,7 +52,12 @@ def reader() -> VideoReader:
     return VideoReader(
         instrument=expert.eval(),
         features=MEANS,
-        syncnet=syncnet.eval(),
+        syncnet=SyncScorer(
+            net=syncnet.eval(),
+            weights="own:untrained",
+            compare=sync_result,
+            device=torch.device("cpu"),
+        ),
         capp=None,
         frame_stride=3,
         batch_size=20,
@@ -77,11 +85,10 @@ def changes(real: list[torch.Tensor]) -> dict[str, ResultRow]:
         readings=list(read.values()),
         speakers={clip.key: clip.speaker for clip in people()},
         split="test",
-        weights={"syncnet": "own:untrained"},
         distances=[frames_kind(MEANS), motion_kind(10)],
         bootstrap=Bootstrap(num_resamples=200, seed=0),
     )
-    return {row.metric: row for row in rows}
+    return {row.metric: named(row, {"syncnet": "own:untrained"}) for row in rows}
 
 
 def share(rows: dict[str, ResultRow], name: str) -> float:

@@ -9,7 +9,7 @@ from vasa.evaluation.metrics.sync import (
     SyncDistance,
     SyncOffsetAccuracy,
 )
-from vasa.models.sync_score import largest_shift, score_clip, sync_result
+from vasa.models.sync_score import largest_shift, published_result, score_clip, sync_result
 from vasa.models.syncnet import SyncNet
 
 
@@ -46,6 +46,46 @@ def test_mean_is_over_windows_that_exist():
     assert result.shift_distances[4 + 3] == pytest.approx(float(wanted))
     wanted = torch.stack([(video[i + 2] - audio[i]).norm() for i in range(8)]).mean()
     assert result.shift_distances[4 - 2] == pytest.approx(float(wanted))
+
+
+def naive_published(video: np.ndarray, audio: np.ndarray) -> tuple[float, float, int, np.ndarray]:
+    """The reference's procedure, a pair at a time: S_D, S_C, its AV offset, all distances."""
+    distances = []
+    for place in range(31):
+        total = 0.0
+        for index in range(len(video)):
+            other = index + place - 15
+            heard = audio[other] if 0 <= other < len(audio) else np.zeros_like(audio[0])
+            total += float(np.sqrt(((video[index] - heard + 1e-6) ** 2).sum()))
+        distances.append(total / len(video))
+    least = int(np.argmin(distances))
+    return min(distances), sorted(distances)[15] - min(distances), 15 - least, np.array(distances)
+
+
+@pytest.mark.parametrize(("num_windows", "shift"), [(4, 1), (20, -3), (45, 0), (45, 12)])
+def test_published_procedure_equals_the_naive_loop(num_windows, shift):
+    track = torch.randn(num_windows + 40, 16, generator=torch.Generator().manual_seed(shift))
+    noise = torch.randn(num_windows, 16, generator=torch.Generator().manual_seed(9)) / 4
+    video = track[20 : 20 + num_windows] + noise
+    audio = track[20 - shift : 20 - shift + num_windows]
+    result = published_result(video, audio)
+    distance, confidence, offset, all_distances = naive_published(
+        video.double().numpy(), audio.double().numpy()
+    )
+    np.testing.assert_allclose(result.shift_distances.numpy(), all_distances, rtol=1e-12)
+    assert result.distance == pytest.approx(distance)
+    assert result.confidence == pytest.approx(confidence)
+    assert result.offset_frames == -offset, "the reference's sign is the other one"
+    assert result.num_candidates == 31
+
+
+def test_procedures_differ_in_what_lies_beyond_the_clip():
+    video, audio = unit_rows(71, 1), unit_rows(71, 2)
+    own, published = sync_result(video, audio), published_result(video, audio)
+    assert published.shift_distances[15] == pytest.approx(float(own.shift_distances[15]), abs=1e-5)
+    # 15 of 71 windows meet zeros, which are at distance 1 of a unit vector
+    wanted = (56 * float(own.shift_distances[0]) + 15) / 71
+    assert published.shift_distances[0] == pytest.approx(wanted, abs=1e-5)
 
 
 def test_shuffled_sound_has_no_confidence():

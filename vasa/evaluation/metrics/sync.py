@@ -54,6 +54,8 @@ class SyncOffsetAccuracy(ClipMean):
         is_hit = abs(result.offset_frames - true_offset_frames) <= self.tolerance_frames
         self.add_value(torch.tensor(float(is_hit)))
 
-    def chance(self, result: SyncResult) -> float:
+    def chance(self, result: SyncResult, *, true_offset_frames: int = 0) -> float:
         """How often a blind pick of this clip's candidates would count as right."""
-        return min(1.0, (2 * self.tolerance_frames + 1) / result.num_candidates)
+        shifts = range(-result.max_shift, result.max_shift + 1)
+        near = sum(abs(shift - true_offset_frames) <= self.tolerance_frames for shift in shifts)
+        return near / result.num_candidates

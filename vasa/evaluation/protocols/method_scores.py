@@ -33,14 +33,12 @@ class ClipScore:
         add: gives a video to it.
         unit: of the row.
         note: what it is.
-        role: of the network whose weights are the scale: syncnet, capp, or none.
     """
 
     metric: Callable[[], ClipMean]
     add: Add
     unit: str
     note: str
-    role: str | None = None
 
     @property
     def higher_is_better(self) -> bool | None:
@@ -96,16 +94,14 @@ SCORES: dict[str, ClipScore] = {
     "sync_confidence": ClipScore(
         metric=SyncConfidence,
         add=_sync,
-        unit="S_C(own)",
-        note="median less smallest distance over shifts; own SyncNet, no published scale; ",
-        role="syncnet",
+        unit="S_C",
+        note="median less smallest distance over shifts; ",
     ),
     "sync_distance": ClipScore(
         metric=SyncDistance,
         add=_sync,
-        unit="S_D(own)",
-        note="smallest distance over shifts; own SyncNet, no published scale; ",
-        role="syncnet",
+        unit="S_D",
+        note="smallest distance over shifts; ",
     ),
     "capp": ClipScore(
         metric=CappScore,
@@ -113,7 +109,6 @@ SCORES: dict[str, ClipScore] = {
         unit="CAPP(own)",
         note="cosine of head motion and sound, mean over windows; own network, no published "
         "scale; ",
-        role="capp",
     ),
     "pose_variation_deg": ClipScore(
         metric=PoseVariation,

@@ -7,9 +7,7 @@ trusted at all: see `method_ranking`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import nan
-from typing import Any
 
 from vasa.evaluation.measuring import REMEASURED
 from vasa.evaluation.methods.videos import MethodReadings, Uncoded
@@ -27,7 +25,6 @@ def methods(
     readings: Sequence[MethodReadings],
     speakers: Mapping[str, str],
     split: str,
-    weights: Mapping[str, str],
     distances: Sequence[DistanceKind],
     bootstrap: Bootstrap,
 ) -> list[ResultRow]:
@@ -37,7 +34,6 @@ def methods(
         readings: of every method's videos, those of real frames past the codec too.
         speakers: who is in each clip, by key.
         split: of the clips.
-        weights: names of the networks whose weights are a scale, such as own:1a2b3c4d, by role.
         distances: the Fréchet distances that methods are given.
         bootstrap: how intervals are made.
     """
@@ -46,29 +42,22 @@ def methods(
     uncoded = scores.pop(Uncoded.name, None)
     rows: list[ResultRow] = []
     for name, one in scores.items():
-        rows += _score_rows(name, one, scores.get(REAL), speakers, split, weights, bootstrap)
+        rows += _score_rows(name, one, scores.get(REAL), speakers, split, bootstrap)
     by_method = {name: one.readings for name, one in scores.items()}
     far = distance_rows(by_method, distances, speakers=speakers, split=split)
     rows += far
     for name, one in scores.items():
         if name != OURS and OURS in scores:
             rows += _difference_rows(
-                f"methods/{name}",
-                "_minus_ours",
-                one,
-                scores[OURS],
-                speakers,
-                split,
-                weights,
-                bootstrap,
+                f"methods/{name}", "_minus_ours", one, scores[OURS], speakers, split, bootstrap
             )
     by_clip = {name: one.by_clip for name, one in scores.items()}
     ranked = Unranked(by_clip=by_clip, speakers=speakers, split=split, bootstrap=bootstrap)
-    rows += [_named(row, weights) for row in ranking_rows(ranked)]
+    rows += ranking_rows(ranked)
     rows += nearest_rows(far)
     if uncoded is not None and REAL in scores:
         rows += _difference_rows(
-            "reencoding", "_change", scores[REAL], uncoded, speakers, split, weights, bootstrap
+            "reencoding", "_change", scores[REAL], uncoded, speakers, split, bootstrap
         )
     return rows
 
@@ -79,7 +68,6 @@ def _score_rows(
     real: MethodScores | None,
     speakers: Mapping[str, str],
     split: str,
-    weights: Mapping[str, str],
     bootstrap: Bootstrap,
 ) -> list[ResultRow]:
     rows = []
@@ -100,7 +88,7 @@ def _score_rows(
             note=score.note + _made(one.readings) + REMEASURED.replace("generated", "video's"),
             keep_clips=True,
         )
-        rows.append(_named(row, weights))
+        rows.append(row)
     return rows
 
 
@@ -120,15 +108,6 @@ def _made(readings: MethodReadings) -> str:
     return "".join(parts)
 
 
-def _named(row: ResultRow, weights: Mapping[str, str], **stamp: Any) -> ResultRow:
-    """The row with the name of the weights that its scale belongs to."""
-    name = row.metric.rsplit("/", 1)[-1]
-    role = next((one.role for start, one in SCORES.items() if name.startswith(start)), None)
-    if role is not None and role in weights:
-        stamp[role] = weights[role]
-    return replace(row, stamp=row.stamp | stamp)
-
-
 def _difference_rows(
     prefix: str,
     suffix: str,
@@ -136,7 +115,6 @@ def _difference_rows(
     other: MethodScores,
     speakers: Mapping[str, str],
     split: str,
-    weights: Mapping[str, str],
     bootstrap: Bootstrap,
 ) -> list[ResultRow]:
     rows = []
@@ -152,7 +130,7 @@ def _difference_rows(
             people=[speakers[key] for key in keys],
         )
         row = _difference_row(f"{prefix}/{name}{suffix}", found, score, split)
-        rows.append(_named(row, weights, p_value=found.p_value))
+        rows.append(row)
     return rows
 
 
@@ -173,4 +151,5 @@ def _difference_row(
         n_people=found.num_people,
         note=f"clip by clip; p {found.p_value:.2g} of a two-sided sign-flip test, not corrected "
         "for the number of comparisons",
+        stamp={"p_value": found.p_value},
     )

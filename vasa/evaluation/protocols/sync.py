@@ -5,7 +5,7 @@ come first: where it can't find their true offset, its word on generated clips i
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from dataclasses import asdict, replace
 
 from torch import Tensor
 
@@ -20,7 +20,8 @@ from vasa.evaluation.metrics.sync import (
 )
 from vasa.evaluation.protocols.pairing import SHUFFLED, unrelated
 from vasa.evaluation.results import Bootstrap, ResultRow
-from vasa.models.sync_score import SyncResult, sync_result
+from vasa.evaluation.sync_offsets import OFFSETS, FoundOffsets
+from vasa.pretrained.sync_scorer import SyncScorer
 
 CHANCE = "chance"
 PAIRED = ("confidence", "distance")
@@ -28,18 +29,16 @@ PAIRED = ("confidence", "distance")
 clip."""
 
 
-class SyncEmbedder(Protocol):
-    """What the protocol needs of a SyncNet."""
-
-    def embed_video(self, clip: Tensor) -> Tensor: ...
-
-    def embed_audio(self, audio: Tensor) -> Tensor: ...
-
-
 class SyncScores:
-    """All scores of one kind of video (real or generated)."""
+    """All scores of one kind of video (real or generated).
 
-    def __init__(self, *, shift_frames: int) -> None:
+    Args:
+        scorer: compares embeddings.
+        shift_frames: cut off the beginning of the sound, for the control that must find it.
+    """
+
+    def __init__(self, *, scorer: SyncScorer, shift_frames: int) -> None:
+        self.scorer = scorer
         self.shift_frames = shift_frames
         self.confidence, self.confidence_shuffled = SyncConfidence(), SyncConfidence()
         self.distance, self.distance_shuffled = SyncDistance(), SyncDistance()
@@ -48,10 +47,12 @@ class SyncScores:
         self.near = SyncOffsetAccuracy(tolerance_frames=1)
         self.shifted = SyncOffsetAccuracy(tolerance_frames=1)
         self.chance_exact, self.chance_near = MeanOverClips(), MeanOverClips()
+        self.chance_shifted = MeanOverClips()
+        self.offsets = FoundOffsets(moved_by_frames=-shift_frames)
 
-    def add(self, video: Tensor, audio: Tensor, others: Sequence[Tensor]) -> None:
+    def add(self, key: str, video: Tensor, audio: Tensor, others: Sequence[Tensor]) -> None:
         """Adds a clip: window embeddings of its video, of its sound, and of other clips' sound."""
-        result = _compare(video, audio)
+        result = self.scorer.result(video, audio)
         self.confidence.update(result)
         self.distance.update(result)
         self.exact.update(result)
@@ -64,16 +65,20 @@ class SyncScores:
         # One frame beside the true offset half of the sound is still the same; it is no control.
         away = [index for index in range(len(distances)) if abs(index - middle) > 2]
         self.misaligned.update(distances[away].mean())
-        cut = self.shift_frames
-        self.shifted.update(_compare(video[:-cut], audio[cut:]), true_offset_frames=-cut)
+        early = -self.shift_frames
+        moved = self.scorer.result(video, audio, delay_frames=early)
+        self.shifted.update(moved, true_offset_frames=early)
+        chance = self.shifted.chance(moved, true_offset_frames=early)
+        self.chance_shifted.update(video.new_tensor(chance))
+        foreign = [self.scorer.result(video, other) for other in others]
         with self.confidence_shuffled.one_unit(), self.distance_shuffled.one_unit():
-            for other in others:
-                result = _compare(video, other)
-                self.confidence_shuffled.update(result)
-                self.distance_shuffled.update(result)
+            for other in foreign:
+                self.confidence_shuffled.update(other)
+                self.distance_shuffled.update(other)
+        self.offsets.add(key, as_it_is=result, moved=moved, other_sound=foreign[0])
 
     def rows(self, *, kind: str, split: str, bootstrap: Bootstrap) -> list[ResultRow]:
-        """Rows `sync/<kind>_...`."""
+        """Rows `sync/<kind>_...`; that of the offset's accuracy keeps each clip's offsets."""
         shifted_name = f"{self.shift_frames} frames cut off the sound: is that found, within ±1?"
         table: tuple[tuple[str, ClipMetric, ClipMetric, str, str, bool, str], ...] = (
             (
@@ -97,7 +102,7 @@ class SyncScores:
             (
                 "shifted_offset_accuracy",
                 self.shifted,
-                self.chance_near,
+                self.chance_shifted,
                 CHANCE,
                 "share",
                 True,
@@ -108,18 +113,18 @@ class SyncScores:
                 self.confidence,
                 self.confidence_shuffled,
                 SHUFFLED,
-                "S_C(own)",
+                "S_C",
                 True,
-                "median less smallest distance over shifts; own SyncNet, no published scale",
+                "median less smallest distance over shifts",
             ),
             (
                 "distance",
                 self.distance,
                 self.distance_shuffled,
                 SHUFFLED,
-                "S_D(own)",
+                "S_D",
                 False,
-                "smallest distance over shifts; own SyncNet, no published scale",
+                "smallest distance over shifts",
             ),
             (
                 "aligned_distance",
@@ -131,7 +136,7 @@ class SyncScores:
                 "distance at shift 0",
             ),
         )
-        return [
+        rows = [
             bootstrap.row(
                 metric=f"sync/{kind}_{name}",
                 measured=measured,
@@ -145,16 +150,12 @@ class SyncScores:
             )
             for name, measured, control, control_name, unit, is_better, note in table
         ]
-
-
-def _compare(video: Tensor, audio: Tensor) -> SyncResult:
-    common = min(len(video), len(audio))
-    return sync_result(video[:common], audio[:common])
+        return [replace(rows[0], stamp={OFFSETS: asdict(self.offsets)}), *rows[1:]]
 
 
 def sync(
     *,
-    syncnet: SyncEmbedder,
+    syncnet: SyncScorer,
     clips: Sequence[EvaluationClip],
     videos: Sequence[Tensor] | None,
     shift_frames: int,
@@ -164,7 +165,7 @@ def sync(
     """Rows `sync/real_...` and, where there are generated videos, `sync/generated_...`.
 
     Args:
-        syncnet: embeds windows of lips and of sound; never a training loss of what it scores.
+        syncnet: scores lips and sound; never a training loss of what it scores.
         clips: held-out clips.
         videos: generated frames of each, uint8 `t c h w`; None scores real clips alone.
         shift_frames: of the shifted-audio control.
@@ -180,12 +181,12 @@ def sync(
     split = clips[0].split
     found: dict[str, SyncScores] = {}
     for kind, pictures in kinds.items():
-        scores = SyncScores(shift_frames=shift_frames)
+        scores = SyncScores(scorer=syncnet, shift_frames=shift_frames)
         for index, frames in enumerate(track(pictures)):
             length = min(len(frames), len(clips[index].audio) // SAMPLES_PER_FRAME)
             video = syncnet.embed_video(frames[None, :length].float() / 255)[0]
             others = [sounds[other] for other in unrelated(clips, index)]
-            scores.add(video, sounds[index], others)
+            scores.add(clips[index].key, video, sounds[index], others)
         rows += scores.rows(kind=kind, split=split, bootstrap=bootstrap)
         found[kind] = scores
     if "generated" in found:

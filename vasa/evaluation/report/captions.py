@@ -23,6 +23,8 @@ SHEETS = {
     "sentence, the same noise and the same moment but for a blink.",
     "12_diversity": "How far samples of one audio differ, over their variance in time. The dashed "
     "line is where two samples have no more in common than two instants.",
+    "13_sync_offsets": "Clips by the offset that SyncNet finds: as they are, with the beginning of "
+    "the sound cut off, and with another's sound (grey). Dotted: where the first two belong.",
 }
 
 # In the order of the page; other names come after these, without a caption.

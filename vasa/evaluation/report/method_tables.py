@@ -17,9 +17,9 @@ from vasa.evaluation.report.samples import (
     judge,
     measured_on,
     paper_text,
-    role_of,
 )
 from vasa.evaluation.results import ResultRow
+from vasa.evaluation.scales import role_of
 
 LABELS = {
     "sync_confidence": "S_C",

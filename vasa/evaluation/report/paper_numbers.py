@@ -12,8 +12,9 @@ JUDGES = (
     "windows, 2K hours of people)"
 )
 DIFFERENT = (
-    "Own columns and the paper's are different measurements: other weights of the judges, other "
-    "data, another protocol and model. Compare within a column, or which way it goes, never across."
+    "Own columns and the paper's are different measurements: other weights of the judges (S_C and "
+    "S_D marked official have the published ones), other data, another protocol and model. Compare "
+    "within a column, or which way it goes, never across."
 )
 MODEL = "a model of 512 px frames, three samples an audio"
 

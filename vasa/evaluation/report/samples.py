@@ -11,28 +11,16 @@ from vasa.evaluation.metrics.clip_metric import Estimate, MeanOverClips
 from vasa.evaluation.paired import PairedDifference, paired_difference
 from vasa.evaluation.report.paper_layout import NOTHING
 from vasa.evaluation.results import ResultRow
+from vasa.evaluation.scales import role_of
 
 NUM_RESAMPLES = 2000
 SEED = 0
-ROLES = {"sync": "syncnet", "capp": "capp"}
-"""Networks whose weights decide a scale, by what a metric's name begins with."""
 UNNAMED = "own, weights not named"
 ARROWS = {True: " ↑", False: " ↓", None: ""}
 
 
-def role_of(row: ResultRow) -> str | None:
-    """The network whose weights are the number's scale; None where it is the measuring expert's."""
-    if "features" in row.stamp:
-        return "features"
-    protocol, name = row.metric.split("/", 1)[0], row.metric.rsplit("/", 1)[-1]
-    for start, role in ROLES.items():
-        if start == protocol or name.startswith(start):
-            return role
-    return None
-
-
 def judge(row: ResultRow) -> str:
-    """Whose weights gave the number: `official`, `own:<hash>`, or the measuring experts' names.
+    """Whose weights gave the number: `official:<hash>`, `own:<hash>`, or the measuring experts.
 
     Of a Fréchet distance: whose features it compares, where these are not the measuring expert's.
     Numbers of different judges are different measurements and share no column.

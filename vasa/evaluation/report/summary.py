@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from vasa.evaluation.report.samples import judge
 from vasa.evaluation.report.tables import HEADLINES, cells, is_of_a_setting
 from vasa.evaluation.results import ResultRow
 
@@ -66,10 +67,16 @@ def caveats(rows: Sequence[ResultRow]) -> list[str]:
             "No perceptual distance was measured (evaluation.perceptual=none): PSNR and SSIM "
             "alone hardly punish blur."
         )
-    if any(row.metric.startswith("sync/") for row in rows):
+    scales = {judge(row).split(":")[0] for row in rows if row.unit.startswith(("S_C", "S_D"))}
+    if scales - {"official"}:
         found.append(
             "S_C and S_D come from the project's own SyncNet, trained on the same training split "
             "and never used as a training loss; they do not compare with published values."
+        )
+    if "official" in scales:
+        found.append(
+            "S_C and S_D are of the published SyncNet by the published procedure, but on crops of "
+            "this project: no S3FD, no square that follows the head (docs/evaluation.md)."
         )
     found.append(
         "Pictures, data, experts and sizes differ from the paper's, so no number here compares "

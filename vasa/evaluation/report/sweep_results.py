@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vasa.evaluation.report.run_records import RunSummary, is_number, json_lines
+from vasa.evaluation.scales import role_of_metric
 
 _NOT_LOOKED_IN = frozenset(("checkpoints", "model", "samples", "wandb", "tensorboard", "parts"))
 
@@ -61,6 +62,8 @@ def _take(
     row: dict[str, Any], run: RunSummary, found: MemberResults, dates: dict[tuple[str, str], str]
 ) -> None:
     name, date = row["metric"], str(row.get("date", ""))
+    if str(row.get(role_of_metric(name) or "", "")).startswith("official"):
+        name += " (official)"  # another measurement than by own weights, in a column of its own
     if not is_number(row.get("value")) or date < dates.get((run.path, name), ""):
         return
     dates[run.path, name] = date

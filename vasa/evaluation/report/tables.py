@@ -63,9 +63,10 @@ GROUPS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "sync",
-        "Lip sync (own SyncNet)",
-        "Distance of lips and sound over time shifts. The scorer is the project's own small "
-        "SyncNet, so its values have no published scale.",
+        "Lip sync",
+        "Distance of lips and sound over time shifts. S_C and S_D belong to the weights that gave "
+        "them: own are those of a SyncNet trained here, without a published scale; official those "
+        "of the published one.",
     ),
     (
         "methods",
