@@ -69,6 +69,11 @@ def test_no_command_says_how(capsys):
         (["train", "max_steps"], "expected overrides as key=value"),
         (["train", "-m", "seed=0,1", "--cfg", "job"], "expected one of --multirun (-m), --cfg"),
         (["bench", "decoed", "seconds=1"], "expected parts of synth, data, training, train_step"),
+        (
+            ["evaluate", "data=a", "stage1=b", "output=results/small"],
+            "expected output=DIR/NAME.jsonl, got results/small; sheets and videos go to DIR/eval",
+        ),
+        (["report", "results=results/small"], "expected results=DIR/NAME.jsonl of vasa evaluate"),
         (["synth"], "output must be given: vasa synth output=VALUE"),
         (["synth", "outptu=x"], "nearest: output"),
     ],

@@ -18,10 +18,10 @@ from vasa.training.runner import train
 from vasa.types import InputError
 
 HOLDER = """
-import sys
-from pathlib import Path
-from vasa.training.run_lock import RunLock
-RunLock(Path(sys.argv[1])).take()
+import fcntl, os, sys
+file = open(os.path.join(sys.argv[1], ".lock"), "w")
+fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+print(f"process {os.getpid()} on a node", file=file, flush=True)
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -52,7 +52,9 @@ def test_second_training_of_a_folder_is_refused_and_leaves_it_as_it_was(
 ):
     monkeypatch.setattr(run_lock, "WAIT_S", 0.1)
     with another_process(tmp_path) as holder:
-        with pytest.raises(InputError, match=f"alone, process {holder.pid} on .* give another"):
+        with pytest.raises(
+            InputError, match=f"alone, process {holder.pid} on a node has .* give another"
+        ):
             train(cfg=toy_config(f"run_dir={tmp_path}"))
         assert [path.name for path in tmp_path.iterdir()] == [".lock"]
     assert f"is being trained by process {holder.pid}" in capsys.readouterr().err
