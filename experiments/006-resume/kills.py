@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from cases import CASES, SEED
 from killing import Stage, finish, is_newer, processes, strike
+from offline import lost_lines
 
 SIGNALS_AFTER = (signal.SIGTERM, signal.SIGUSR1)
 
@@ -169,6 +170,8 @@ class Campaign:
         if any(kill["folder"] == root.name for kill in self.record["kills"]):
             self._finish(root)
             self._compare(root, expected)
+        if any(one.get("offline_lost") for one in self.record["rounds"]):
+            sys.exit(f"{self.name}: an offline file of wandb lacks what was logged")
         if not all(one["is_equal"] for one in self.record["rounds"]):
             sys.exit(f"{self.name}: a killed training came to something else")
 
@@ -194,6 +197,8 @@ class Campaign:
                 "sha256": _sha(json.dumps(found, sort_keys=True).encode()),
             }
         )
+        if self.case.logger == "wandb":
+            self.record["rounds"][-1]["offline_lost"] = lost_lines(root, lines_of(root))
         self._keep()
         print(json.dumps(self.record["rounds"][-1]), flush=True)
 

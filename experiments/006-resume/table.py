@@ -22,7 +22,7 @@ STAGES = ("start-up", "training", "saving", "end")
 
 
 def rows_of(records: list[dict[str, Any]], stamp: dict[str, Any]) -> list[ResultRow]:
-    """Two numbers over all cases."""
+    """Kills of both kinds and the share of equal runs over all cases; what wandb's file lacks."""
     kills = sum(len(record["kills"]) for record in records)
     rounds = [one["is_equal"] for record in records for one in record["rounds"]]
     controls = [record["control_is_equal"] for record in records]
@@ -34,6 +34,16 @@ def rows_of(records: list[dict[str, Any]], stamp: dict[str, Any]) -> list[Result
         n=kills,
         stamp=stamp,
         note="signals that ended a training before it was done",
+        higher_is_better=True,
+    )
+    num_hard = sum(len(_hard(record)) for record in records)
+    hard = measured_row(
+        metric="resume/sigkills",
+        value=float(num_hard),
+        unit="kills",
+        n=num_hard,
+        stamp=stamp,
+        note="SIGKILLs among them; the others were SIGTERM and SIGUSR1, answered by saving",
         higher_is_better=True,
     )
     share = ResultRow(
@@ -51,7 +61,30 @@ def rows_of(records: list[dict[str, Any]], stamp: dict[str, Any]) -> list[Result
         "the undisturbed run to the bit; interval of Clopper and Pearson",
         stamp=stamp,
     )
-    return [number, share]
+    return [number, hard, share, *_offline_rows(records, stamp)]
+
+
+def _offline_rows(records: list[dict[str, Any]], stamp: dict[str, Any]) -> list[ResultRow]:
+    rounds = [one for record in records for one in record["rounds"] if "offline_lost" in one]
+    if not rounds:
+        return []
+    num = sum(one["steps"] for one in rounds)
+    return [
+        measured_row(
+            metric="resume/offline_lines_lost",
+            value=float(sum(one["offline_lost"] for one in rounds)),
+            unit=f"of {num} lines",
+            n=num,
+            stamp=stamp,
+            note="lines of metrics.jsonl that the offline file of a killed run's last start lacks",
+            higher_is_better=False,
+        )
+    ]
+
+
+def _hard(record: dict[str, Any]) -> list[str]:
+    """Stages that a SIGKILL struck."""
+    return [kill["stage"] for kill in record["kills"] if kill["signal"] == signal.SIGKILL]
 
 
 def table(records: list[dict[str, Any]], stamp: dict[str, Any]) -> str:
@@ -66,8 +99,7 @@ def table(records: list[dict[str, Any]], stamp: dict[str, Any]) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for record in records:
-        kills, rounds = record["kills"], record["rounds"]
-        hard = [kill["stage"] for kill in kills if kill["signal"] == signal.SIGKILL]
+        kills, rounds, hard = record["kills"], record["rounds"], _hard(record)
         gentle = [
             sum(kill["signal"] == number for kill in kills)
             for number in (signal.SIGTERM, signal.SIGUSR1)
