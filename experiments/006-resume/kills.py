@@ -1,6 +1,6 @@
 """Trainings killed at random moments against ones that nothing disturbed.
 
-usage: PYTHONPATH=experiments python experiments/006-resume/kills.py RUN CASE [KILLS]
+usage: PYTHONPATH=experiments python experiments/006-resume/kills.py RUN CASE [KILLS|undisturbed]
 
 RUN holds data/, expert/ and, for stage 2, motion/ (run.sh makes them). A case of cases.py is
 trained once undisturbed and once with another seed, which must come to something else. Then it is
@@ -217,7 +217,11 @@ def main() -> None:
     run, name = Path(sys.argv[1]), sys.argv[2]
     if name not in CASES:
         sys.exit(f"expected a case of {', '.join(CASES)}, got {name!r}")
-    Campaign(run, name, int(sys.argv[3]) if len(sys.argv) > 3 else 10).go()
+    number = sys.argv[3] if len(sys.argv) > 3 else "10"
+    if number == "undisturbed":  # another case needs what it comes to
+        Campaign(run, name, 0).undisturbed()
+    else:
+        Campaign(run, name, int(number)).go()
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ for case in ${CASES:-stage1-0-workers stage1-2-workers stage1-2-processes \
     syncnet-0-workers syncnet-2-workers syncnet-2-processes}; do
     if [ ! -e "$run/motion/done.json" ] && [[ $case = stage2* ]]; then
         step "motion of the undisturbed stage 1"
+        python "$here/kills.py" "$run" stage1-0-workers undisturbed
         vasa encode data="$run/data" stage1="$run/stage1/whole" output="$run/motion"
     fi
     step "$case"

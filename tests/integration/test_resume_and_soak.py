@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 
+from vasa.evaluation.results import measured_row, write_rows
+
 ROOT = Path(__file__).resolve().parents[2] / "experiments"
 RESUME, SOAK = ROOT / "006-resume", ROOT / "007-soak"
 
@@ -98,11 +100,20 @@ def test_table_of_kills(tmp_path, load):
         (tmp_path / name).mkdir()
         (tmp_path / name / "record.json").write_text(json.dumps(kept))
     shutil.copy(RESUME / "README.md", tmp_path)
+    stamp = {"cases": ["stage2-0-workers"]}
+    other = {"metric": "resume/kills", "value": 8.0, "unit": "kills", "n": 8, "note": ""}
+    write_rows(tmp_path / "results.jsonl", [measured_row(**other, stamp=stamp)])
     table.main(tmp_path, tmp_path)
     text = (tmp_path / "README.md").read_text()
     assert "| stage1-0-workers | 3: 1, 2, 0, 0 | 1, 0 | 2 | 2 of 2 | 0, 0 | no | 20 |" in text
+    before = (RESUME / "README.md").read_text().splitlines()
+    (kept,) = (line for line in before if line.startswith("| stage2-0-workers |"))
+    assert kept in text, "a case that was not run stays as it was"
+    first, second = (text.index(f"| {name} |") for name in ("stage1-0-workers", "stage2-0-workers"))
+    assert first < second
     assert "| 0 of 2 |" in text
     rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert rows.pop(0)["cases"] == ["stage2-0-workers"], "results of other cases stay"
     assert [row["metric"] for row in rows] == [
         *("resume/kills", "resume/sigkills", "resume/bit_equal_share"),
         "resume/offline_lines_lost",
