@@ -134,6 +134,7 @@ def test_offline_file_of_wandb_is_read_whole(tmp_path, load, monkeypatch):
     for line in lines:
         run.log({"train/loss": line["train/loss"]}, step=line["step"])
     run.finish()
+    wandb.teardown()  # its service may still write
     offline = load(RESUME, "offline")
     assert offline.newest_file(tmp_path).stat().st_size > offline.BLOCK_BYTES
     assert offline.lost_lines(tmp_path, lines) == 0
