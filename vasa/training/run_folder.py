@@ -85,8 +85,7 @@ class RunFolder:
 
     def precision(self) -> str | None:
         """What a run that was begun computes in; it is continued in the same, on any machine."""
-        record = self.path / "env.json"
-        return json.loads(record.read_text()).get("precision") if record.is_file() else None
+        return (_json_object(self.path / "env.json") or {}).get("precision")
 
     def open(
         self, *, config: dict[str, Any], overrides: Sequence[str], environment: dict[str, Any]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -22,7 +23,9 @@ from vasa.losses.transfer_consistency import transfer_consistency_loss
 from vasa.losses.warp_field import warp_magnitude_loss, warp_smoothness_loss
 from vasa.models.checkpoint import load_model
 from vasa.pretrained.perceptual import make_perceptual
+from vasa.training.ranks import mean_of_all, rows_of_all, share_of, valid_share
 from vasa.training.stage1_motion import Stage1Motion, face_target
+from vasa.training.stage1_pairs import Pairs, num_transfers, pairs_in_process, pairs_of_all
 from vasa.training.stage1_settings import (
     AdversarySettings,
     ForegroundSettings,
@@ -131,8 +134,9 @@ class Stage1Losses(Stage1Motion):
         z_pose, z_dyn = motion.z_pose, motion.z_dyn
 
         # The driver's appearance is needed where the transfer terms are taken, on some people.
-        some = max(2, round(people * self.transfer_share))
-        rows = people + some
+        share = share_of(self)
+        some = num_transfers(people, transfer_share=self.transfer_share, share=share)
+        rows = people + some if share.count == 1 else people
         z_id = self.model.identity(image[:rows]).float()
         latents = FaceLatents(
             app_volume=self.model.canonical_volume(
@@ -150,6 +154,11 @@ class Stage1Losses(Stage1Motion):
                 z_dyn=z_dyn[people:],
             )
         )
+        if share.count == 1:
+            pairs = pairs_in_process(flat, image, latents, some=some)
+        else:
+            pairs = pairs_of_all(self, self.model, flat, z_pose=z_pose, z_dyn=z_dyn, some=some)
+        across = partial(mean_of_all, self)
         target = image[people:]
         driver_landmarks = flat["landmarks"][people:]
         foreground = self._foreground(driver_landmarks, image.shape[-1], flat["valid"][people:])
@@ -162,13 +171,15 @@ class Stage1Losses(Stage1Motion):
         terms = {
             "reconstruction": reconstruction_loss(result, target, pixel_weights),
             "squared": squared_error_loss(result, target, pixel_weights),
-            "perceptual": perceptual_loss(result, target, self.features, weights=foreground),
+            "perceptual": perceptual_loss(
+                result, target, self.features, weights=foreground, across=across
+            ),
             **motion.terms,
-            **self._transfer_terms(flat, image, latents, result, some, step),
+            **self._transfer_terms(pairs, flat, result, step),
             **self._looked_at(
                 step,
                 face_features=lambda: perceptual_loss(
-                    result, target, self.expert.features, weights=foreground
+                    result, target, self.expert.features, weights=foreground, across=across
                 ),
                 gaze_features=lambda: gaze_feature_loss(
                     result,
@@ -177,6 +188,7 @@ class Stage1Losses(Stage1Motion):
                     self.expert.features,
                     crop_px=EYE_CROP_PX,
                     reach=EYE_REACH,
+                    across=across,
                 ),
                 warp_size=lambda: warp_magnitude_loss(self._offsets(z_dyn[people:], z_id[:people])),
                 warp_roughness=lambda: warp_smoothness_loss(
@@ -220,23 +232,18 @@ class Stage1Losses(Stage1Motion):
 
     def _transfer_terms(
         self,
+        pairs: Pairs,
         flat: dict[str, Tensor],
-        image: Tensor,
-        latents: FaceLatents,
         result: Tensor,
-        some: int,
         step: int,
     ) -> dict[str, Tensor]:
-        """Terms on transfers, for the first `some` people; measured motion also on `result`.
+        """Terms on transfers, for some people; measured motion also on `result`.
 
         The result's own motion is measured too: it is what a small mouth adds to a mean over
         pixels too faintly.
         """
-        people = len(image) // 2
-        i = torch.arange(some)
-        j = people + i
-        other = people + (i + 1) % people
-
+        i, j, other, latents = pairs.source, pairs.driver, pairs.other, pairs.latents
+        some = len(i)
         appearance, posing, moving = (
             torch.cat(rows) for rows in ((j, i, i), (i, i, other), (j, j, other))
         )
@@ -251,12 +258,19 @@ class Stage1Losses(Stage1Motion):
         posed, animated, crossed = transferred.chunk(3)
         measured = self.expert(torch.cat((posed, crossed, result)))
         with torch.no_grad():
-            source_embedding = self.expert(image[i]).identity
-        drivers = torch.arange(people, 2 * people)
-        target = replace(
-            face_target(flat, torch.cat((j, other, drivers))),
-            pose=flat["pose"][torch.cat((i, other, drivers))],
+            source_embedding = self.expert(pairs.image[i]).identity
+        moving_as = face_target(
+            {
+                name: torch.cat((rows[torch.cat((j, other))], flat[name][len(result) :]))
+                for name, rows in pairs.labels.items()
+            },
+            slice(None),
         )
+        posed_as = torch.cat(
+            (pairs.labels["pose"][torch.cat((i, other))], flat["pose"][len(result) :])
+        )
+        target = replace(moving_as, pose=posed_as)
+        weigh = valid_share(self, target.valid)
         return {
             "consistency": transfer_consistency_loss(
                 posed,
@@ -264,16 +278,19 @@ class Stage1Losses(Stage1Motion):
                 self.features,
                 perceptual_weight=1.0,
                 weights=self._foreground(
-                    flat["landmarks"][:some], image.shape[-1], flat["valid"][:some]
+                    pairs.labels["landmarks"][i], pairs.image.shape[-1], pairs.labels["valid"][i]
                 ),
+                across=partial(mean_of_all, self),
             ),
             "cross_identity": cross_identity_loss(
                 measured.identity[some : 2 * some], source_embedding
             ),
-            "transfer": motion_transfer_loss(measured, target),
+            "transfer": weigh * motion_transfer_loss(measured, target),
             **self._looked_at(
                 step,
-                cycle=lambda: self._cycle(result[other - people], crossed, latents, other, j),
+                cycle=lambda: self._cycle(
+                    rows_of_all(self, result)[pairs.neighbour], crossed, latents, other, j
+                ),
             ),
         }
 
