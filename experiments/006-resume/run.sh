@@ -33,3 +33,6 @@ done
 
 step "table"
 python "$here/table.py" "$run"
+
+step "curves of one process and of two"
+python "$here/curves.py" "$run"

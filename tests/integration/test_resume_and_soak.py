@@ -124,6 +124,31 @@ def test_table_of_kills(tmp_path, load):
     assert (rows[3]["value"], rows[3]["n"]) == (1, 60)
 
 
+def test_curves_of_one_process_and_of_two(tmp_path, load):
+    curves, cases = load(RESUME, "curves"), load(RESUME, "cases").CASES
+    for one, two in curves.STAGES.values():
+        folders = [f"{cases[one].whole}/whole", f"{cases[two].whole}/whole"]
+        folders.append(f"{cases[one].whole}/another-seed")
+        for folder, factor in zip(folders, (1, 1.01, 3), strict=True):
+            root = tmp_path / folder
+            root.mkdir(parents=True)
+            (root / "done.json").write_text("{}")
+            lines = [{"step": step, "train/loss": factor**step / step} for step in range(1, 21)]
+            (root / "metrics.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    shutil.copy(RESUME / "README.md", tmp_path)
+    shutil.copy(RESUME / "results.jsonl", tmp_path)
+    curves.main(tmp_path, tmp_path)
+    before = (RESUME / "results.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert [row["metric"] for row in rows[-4:]].count(curves.METRIC) == 3
+    assert {json.loads(line)["metric"] for line in before} <= {row["metric"] for row in rows}
+    assert rows[-3]["split"] == "stage1"
+    assert rows[-3]["value"] == pytest.approx(1.01**20 - 1)
+    assert rows[-3]["control"] == pytest.approx(3**20 - 1)
+    assert f"| stage1 | 20 | {1.01**10 - 1:.1e} |" in (tmp_path / "README.md").read_text()
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
 def test_offline_file_of_wandb_is_read_whole(tmp_path, load, monkeypatch):
     """Its records cross the blocks of the file; another value, or none, is a line lost."""
     wandb = pytest.importorskip("wandb")
