@@ -1,4 +1,4 @@
-"""What `vasa prep` can be told; conf/prep.yaml holds the values."""
+"""What `vasa prep` and `vasa encode` can be told; conf/ holds the values."""
 
 from dataclasses import dataclass, field
 
@@ -20,15 +20,59 @@ class SplitSettings:
 
 @dataclass(kw_only=True)
 class PartitionSettings:
-    """Which share of the clips a run prepares.
+    """Which share of the clips (`vasa prep`) or shards (`vasa encode`) a run works on.
 
     Attributes:
         index: of this run's share, from 0.
-        count: shares; with more than one a run prepares its share and writes no shards.
+        count: shares.
     """
 
     index: int
     count: int
+
+    def check(self) -> None:
+        """There is such a share.
+
+        Raises:
+            InputError: there is none.
+        """
+        if not 0 <= self.index < self.count:
+            raise InputError(
+                "expected partition.index from 0 to partition.count - 1, got "
+                f"{self.index} of {self.count}"
+            )
+
+
+@dataclass(kw_only=True)
+class EncodeSettings:
+    """How `vasa encode` works; none of it is part of the result.
+
+    Attributes:
+        batch_size: pictures at once.
+        device: where stage 1 and the audio encoder compute.
+        max_bad_share: clips that cannot be read, of all, at most.
+        num_threads: of PyTorch; null: its default.
+        partition: which share of the shards a run works on.
+    """
+
+    batch_size: int
+    device: str
+    max_bad_share: float
+    num_threads: int | None
+    partition: PartitionSettings
+
+    def check(self) -> None:
+        """Values that no set can be made with.
+
+        Raises:
+            InputError: out of range.
+        """
+        self.partition.check()
+        if self.batch_size < 1 or not 0 <= self.max_bad_share <= 1:
+            raise InputError(
+                "expected batch_size of at least 1 and max_bad_share from 0 to 1, got "
+                f"{self.batch_size} and {self.max_bad_share}"
+            )
 
 
 @dataclass(kw_only=True)
@@ -260,11 +304,7 @@ class PrepSettings:
             )
         if self.time_limit_s <= 0:
             raise InputError(f"expected time_limit_s above 0, got {self.time_limit_s}")
-        if not 0 <= self.partition.index < self.partition.count:
-            raise InputError(
-                "expected partition.index from 0 to partition.count - 1, got "
-                f"{self.partition.index} of {self.partition.count}"
-            )
+        self.partition.check()
         if self.split.val < 0 or self.split.test < 0 or self.split.val + self.split.test > 1:
             raise InputError(
                 "expected split.val and split.test of at least 0 and at most 1 together, got "

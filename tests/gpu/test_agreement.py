@@ -7,8 +7,11 @@ from dataclasses import fields
 import pytest
 import torch
 
+from vasa.data.schema import SAMPLES_PER_FRAME
 from vasa.diffusion.sampler import DDIMSampler
+from vasa.inference.speech_features import SpeechFeatures
 from vasa.inference.windows import MotionSettings, generate_motion
+from vasa.pretrained.audio_encoders import WhisperTiny
 from vasa.types import FaceLatents
 
 pytestmark = pytest.mark.gpu
@@ -98,4 +101,23 @@ def test_same_seed_same_motion(motion, device, eta):
     expected = sampled(motion, audio)
     found = sampled(copy.deepcopy(motion).to(device), audio.to(device))
     assert found.device.type == device.type
+    assert _error(found, expected) < 1e-2
+
+
+@pytest.mark.parametrize("name", ["log_mel", "whisper"])
+def test_sound_is_heard_on_the_device_as_on_the_cpu(motion, device, name, weights_dir, monkeypatch):
+    """Streamed: samples come on the CPU, features lie where the motion model is."""
+    monkeypatch.setenv("VASA_WEIGHTS", str(weights_dir))
+    whisper = WhisperTiny(layer=3, chunk_frames=50, overlap_frames=25)
+    encoder = motion.audio if name == "log_mel" else whisper
+    sound = 0.1 * torch.randn(SAMPLES_PER_FRAME * 60, generator=torch.Generator().manual_seed(0))
+
+    def heard(place):
+        features = SpeechFeatures(encoder, device=place)
+        features.push(sound)
+        features.end()
+        return features.next(60)
+
+    expected, found = heard("cpu"), heard(device)
+    assert found.device.type == device.type and found.shape == expected.shape
     assert _error(found, expected) < 1e-2

@@ -131,6 +131,11 @@ def _run(command: str, overrides: list[str]) -> int:
     try:
         with contextlib.redirect_stderr(_WithoutPreface(sys.stderr)):  # type: ignore[type-var]
             module.main()
+    except (HydraException, OmegaConfBaseException) as error:  # some are ValueErrors too
+        text = explain(error=error, command=command, overrides=overrides)
+        if text is None:
+            raise
+        return _complain(text)
     except ValueError as error:
         from vasa.types import InputError  # takes torch, which `vasa runs` does without
 
@@ -142,11 +147,6 @@ def _run(command: str, overrides: list[str]) -> int:
         if not isinstance(error, InputError):
             raise
         return _complain(str(error))
-    except (HydraException, OmegaConfBaseException) as error:
-        text = explain(error=error, command=command, overrides=overrides)
-        if text is None:
-            raise
-        return _complain(text)
     except KeyboardInterrupt:
         print("vasa: interrupted", file=sys.stderr)
         return 130

@@ -1,6 +1,7 @@
 """The videos that `vasa generate` makes: what is asked for, whether it is there, and its making."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -265,11 +266,14 @@ def _check_numbers(config: Mapping[str, Any]) -> None:
 
 
 def motion_settings(config: Mapping[str, Any], *, face: TalkingFace) -> MotionSettings:
-    """How motion is sampled.
+    """How motion is sampled; warns of guidance by a control that is not given.
 
     Raises:
         InputError: the sampler or the plan of chunks makes no sense for this model.
     """
+    for name in _CONTROLS:
+        if config[name] is None and (scale := config["guidance"].get(name, 0)):
+            warnings.warn(f"guidance.{name}={scale} has no effect: {name}=null", stacklevel=2)
     hop, ahead = config["hop_frames"], config["lookahead_frames"]
     try:
         sampler = make_sampler(

@@ -59,7 +59,10 @@ class AudioEncoder(Protocol):
         ...
 
     def __call__(self, audio: Tensor) -> Tensor:
-        """Whole clips `b n` in [-1, 1] at 16 kHz to `b t f`, t = `num_video_frames(n)`."""
+        """Whole clips `b n` in [-1, 1] at 16 kHz to `b t f`, t = `num_video_frames(n)`.
+
+        What is computed is computed where the sound lies: networks follow it there.
+        """
         ...
 
 

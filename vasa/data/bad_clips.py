@@ -40,7 +40,7 @@ class Fault(StrEnum):
 
 
 _CODES = {fault: code for code, fault in enumerate(Fault, start=1)}
-_OF_A_SHARD = (Fault.MISSING, Fault.UNREACHABLE)
+OF_A_SHARD = (Fault.MISSING, Fault.UNREACHABLE)
 _IN_PART = (Fault.UNREADABLE, Fault.WRONG_HASH, Fault.UNDECODABLE)
 _NOT_LOST = (0, *(_CODES[fault] for fault in _IN_PART))
 
@@ -81,11 +81,20 @@ class BadClips:
         table: rows of the index with key, shard and speaker.
         max_share: bad clips over all clips, at most.
         what: the set and split, for messages.
+        setting: what the user calls `max_share`.
     """
 
-    def __init__(self, table: pd.DataFrame, *, max_share: float, what: str) -> None:
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        *,
+        max_share: float,
+        what: str,
+        setting: str = "data.max_bad_share",
+    ) -> None:
         self.max_share = max_share
         self.what = what
+        self.setting = setting
         self._keys = table["key"].to_numpy()
         self._shards = np.unique(table["shard"], return_inverse=True)[1]
         self._speakers = np.unique(table["speaker"], return_inverse=True)[1]
@@ -107,12 +116,21 @@ class BadClips:
             InputError: more than the allowed share is bad now.
         """
         rows = np.array([index])
-        if error.fault in _OF_A_SHARD:
+        if error.fault in OF_A_SHARD:
             rows = np.flatnonzero(self._shards == self._shards[index])
         rows = torch.from_numpy(rows)
         new = rows[self._faults[rows] == 0]
         self._faults[new] = _CODES[error.fault]
         self._report(index, len(new), error)
+        self._check(error)
+
+    def remember(self, key: str, error: BadClipError) -> None:
+        """Count a clip that another run found bad, and told of.
+
+        Raises:
+            InputError: more than the allowed share is bad now.
+        """
+        self._faults[torch.from_numpy(self._keys == key)] = _CODES[error.fault]
         self._check(error)
 
     def counts(self) -> dict[Fault, int]:
@@ -150,6 +168,6 @@ class BadClips:
         if int(torch.count_nonzero(self._faults)) > allowed:
             raise InputError(
                 f"expected at most {self.max_share:.2%} of the clips of {self.what} to be bad "
-                f"(data.max_bad_share), got {self.summary()}, the last: {error.detail}; repair the "
+                f"({self.setting}), got {self.summary()}, the last: {error.detail}; repair the "
                 "set (vasa prep validate lists what is damaged) or allow a larger share"
             )

@@ -23,8 +23,8 @@ class MotionDataModule(ClipDataModule):
 
     A batch: `motion` `b w m`, `audio` `b w f`, `frame_mask` `b w` (the rest is padding),
     `loss_mask` `b w` (frames whose labels can be trusted), `motion_pre` `b k m`, `audio_pre`
-    `b k f`, `pre_mask` `b k` (frames that exist), `gaze` `b 2`, `distance` `b 1`, `emotion` `b 8`.
-    All values are in plain units; the model standardises.
+    `b k f`, `pre_mask` `b k` (frames that exist and whose labels can be trusted), `gaze` `b 2`,
+    `distance` `b 1`, `emotion` `b 8`. All values are in plain units; the model standardises.
 
     Clips shorter than a window are padded. Unspecified in the paper: gaze, distance and emotion
     are those of the window and not of the whole clip, so that they may change in a long clip.
@@ -153,7 +153,7 @@ class MotionDataModule(ClipDataModule):
             "loss_mask": _pad(trusted, self.window),
             "motion_pre": clip.motion[before.clip(0)],
             "audio_pre": clip.audio[before.clip(0)],
-            "pre_mask": before >= 0,
+            "pre_mask": (before >= 0) & labels.valid[before.clip(0)],
             "gaze": main_gaze(labels.gaze[start:stop][judged]),
             "distance": head_distance(labels.pose[start:stop][judged]),
             "emotion": mean_emotion(labels.emotion[start:stop][judged]),

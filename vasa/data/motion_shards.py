@@ -2,22 +2,26 @@
 
 `<root>/<split>/000000.tar` holds a clip as two members: `npz` (motion `t m`, audio `t f`, the
 labels of the face shard but its region maps) and `json` (key, speaker, stage-1 hash, audio
-encoder). Beside: index.parquet, stats.npz (of the train split) and set.json, which names the
-stage-1 net and the audio encoder of the whole set. Shapes: t frames, m motion, f features.
+encoder). Beside: index.parquet, dropped.parquet (face clips that could not be read, each with its
+reason), stats.npz (of the train split) and set.json, which names the stage-1 net and the audio
+encoder of the whole set. Shapes: t frames, m motion, f features.
 """
 
 import io
 import json
-import os
 import tarfile
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from vasa.data.moments import Moments
 from vasa.data.remote import ShardRoot, open_shards
 from vasa.data.schema import FaceLabels
 from vasa.data.shard_members import content_hash, read_members
@@ -65,9 +69,8 @@ class MotionSetInfo:
     def write(self, root: Path) -> None:
         """Write set.json."""
         root.mkdir(parents=True, exist_ok=True)
-        part = root / "set.json.part"
-        part.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        part.replace(root / "set.json")
+        with _replacing(root / "set.json") as part:
+            part.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +87,8 @@ class MotionClip:
 class MotionShardWriter:
     """Writes one motion shard; it and its rows exist only when whole.
 
+    What a killed run left of the same shard is removed.
+
     Args:
         root: the motion set.
         shard: path of the shard below `root`, the same as the face shard's.
@@ -95,10 +100,28 @@ class MotionShardWriter:
         self.shard = shard
         self.info = info
         self.rows: list[dict[str, Any]] = []
+        self._dropped: list[dict[str, str]] = []
         self._path = root / shard
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._part = self._path.with_name(self._path.name + ".part")
+        for left in self._path.parent.glob(f"{self._path.stem}.*.part"):
+            left.unlink(missing_ok=True)
+        self._part = _part_of(self._path)
         self._archive = tarfile.open(self._part, "w")
+
+    def __enter__(self) -> "MotionShardWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._archive.close()
+            self._part.unlink(missing_ok=True)
 
     def write(self, clip: MotionClip, *, face_row: Any, details: dict[str, Any]) -> None:
         """Append one clip.
@@ -132,19 +155,41 @@ class MotionShardWriter:
         hashed = {MOTION_HASH: content_hash(members)}
         self.rows.append({**known, **place, **hashed, "shard": self.shard})
 
+    def drop(self, key: str, *, reason: str, detail: str) -> None:
+        """Record a clip that is left out."""
+        self._dropped.append({"key": key, "reason": reason, "detail": detail})
+
     def close(self) -> None:
-        """Put the rows, then the shard, in their places."""
+        """Put the rows, what was dropped, then the shard, in their places."""
         self._archive.close()
-        rows = rows_path(self.root, self.shard)
-        part = rows.with_name(rows.name + ".part")
-        pd.DataFrame(self.rows).to_parquet(part, index=False)
-        os.replace(part, rows)
-        os.replace(self._part, self._path)
+        with _replacing(rows_path(self.root, self.shard)) as part:
+            pd.DataFrame(self.rows).to_parquet(part, index=False)
+        dropped = dropped_path(self.root, self.shard)
+        dropped.unlink(missing_ok=True)
+        if self._dropped:
+            with _replacing(dropped) as part:
+                pd.DataFrame(self._dropped).to_parquet(part, index=False)
+        self._part.replace(self._path)
 
 
 def rows_path(root: Path, shard: str) -> Path:
     """Where the index rows of one shard lie."""
     return (root / shard).with_suffix(".parquet")
+
+
+def dropped_path(root: Path, shard: str) -> Path:
+    """Where the clips that one shard is without are listed, if there are any."""
+    return (root / shard).with_suffix(".dropped.parquet")
+
+
+def read_dropped(root: Path, *, shards: list[str]) -> pd.DataFrame:
+    """Clips that the shards that are there are without: key, reason, detail."""
+    tables = [
+        pd.read_parquet(dropped_path(root, shard))
+        for shard in shards
+        if (root / shard).is_file() and dropped_path(root, shard).is_file()
+    ]
+    return pd.concat([pd.DataFrame(columns=["key", "reason", "detail"], dtype=str), *tables])
 
 
 def read_motion_clip(root: str | Path | ShardRoot, row: Any) -> MotionClip:
@@ -163,35 +208,55 @@ def parse_motion_clip(members: Mapping[str, bytes], row: Any) -> MotionClip:
 
 
 def finish_motion_set(root: Path, *, shards: list[str]) -> None:
-    """Join the shards' rows to index.parquet and write the train split's stats.npz."""
-    table = pd.concat([pd.read_parquet(rows_path(root, shard)) for shard in shards])
-    part = root / "index.parquet.part"
-    table.to_parquet(part, index=False)
-    os.replace(part, root / "index.parquet")
+    """Join the shards' rows to index.parquet and write dropped.parquet and stats.npz.
+
+    Clips are read one after another, so that memory does not grow with the set. Several processes
+    may finish a set at once: each file is whole at any time, and the same from all of them.
+
+    Args:
+        root: the motion set.
+        shards: all of its shards, in the order of the index.
+
+    Raises:
+        InputError: no clip, or none of the train split.
+    """
+    tables = [pd.read_parquet(rows_path(root, shard)) for shard in shards]
+    tables = [table for table in tables if len(table)]
+    if not tables:
+        raise InputError(f"expected clips in {root}, every one was left out")
+    with _replacing(root / "index.parquet") as part:
+        pd.concat(tables).to_parquet(part, index=False)
+    with _replacing(root / "dropped.parquet") as part:
+        read_dropped(root, shards=shards).to_parquet(part, index=False)
     train = read_index(root, split="train")
-    write_statistics(root, [read_motion_clip(root, row) for row in train.itertuples()])
+    write_statistics(root, (read_motion_clip(root, row) for row in train.itertuples()))
 
 
-def write_statistics(root: Path, clips: list[MotionClip]) -> None:
-    """Mean and standard deviation of motion, audio, gaze and distance over valid frames."""
-    streams = {
-        "motion": [clip.motion[clip.labels.valid] for clip in clips],
-        "audio": [clip.audio for clip in clips],
-        "gaze": [clip.labels.gaze[clip.labels.valid] for clip in clips],
-        "distance": [np.exp(-clip.labels.pose[clip.labels.valid, 5:]) for clip in clips],
-    }
-    if not sum(map(len, streams["motion"])):
+def write_statistics(root: Path, clips: Iterable[MotionClip]) -> None:
+    """Mean and standard deviation of motion, audio, gaze and distance over valid frames.
+
+    Audio is that of all frames. Clips are taken one at a time.
+    """
+    moments: dict[str, Moments] = {}
+    for clip in clips:
+        valid = clip.labels.valid
+        streams = {
+            "motion": clip.motion[valid],
+            "audio": clip.audio,
+            "gaze": clip.labels.gaze[valid],
+            "distance": np.exp(-clip.labels.pose[valid, 5:]),
+        }
+        for name, values in streams.items():
+            part = Moments.of(values)
+            moments[name] = moments[name].merged(part) if name in moments else part
+    if not moments or not moments["motion"].count:
         raise InputError("expected valid frames in the train split, found none to measure")
-    values: dict[str, np.ndarray] = {}
-    for name, parts in streams.items():
-        count = sum(map(len, parts))
-        mean = sum(part.sum(axis=0, dtype=np.float64) for part in parts) / count
-        variance = sum(np.square(part - mean).sum(axis=0) for part in parts) / count
-        values[f"{name}_mean"] = np.asarray(mean, np.float32)
-        values[f"{name}_std"] = np.sqrt(np.asarray(variance)).astype(np.float32)
-    part = root / "stats.part.npz"
-    part.write_bytes(pack_arrays(values))
-    os.replace(part, root / "stats.npz")
+    found: dict[str, np.ndarray] = {}
+    for name, of_stream in moments.items():
+        found[f"{name}_mean"] = of_stream.mean.astype(np.float32)
+        found[f"{name}_std"] = of_stream.std.astype(np.float32)
+    with _replacing(root / "stats.npz") as part:
+        part.write_bytes(pack_arrays(found))
 
 
 def read_statistics(root: str | Path | ShardRoot) -> dict[str, np.ndarray]:
@@ -199,3 +264,15 @@ def read_statistics(root: str | Path | ShardRoot) -> dict[str, np.ndarray]:
     content = open_shards(root).read_file("stats.npz")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return dict(arrays)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A file of its own to write, which then takes the place of `path`."""
+    part = _part_of(path)
+    yield part
+    part.replace(path)
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")

@@ -11,6 +11,10 @@ from torch import Tensor
 class GuidedConditions(Protocol):
     """What guidance asks of conditions; `vasa.models.conditions.Conditions` is one."""
 
+    def has(self, name: str) -> bool:
+        """Whether one of them is given; of one that is not, `without` changes nothing."""
+        ...
+
     def without(self, name: str) -> Self:
         """The same conditions with one of them replaced by none."""
         ...
@@ -43,8 +47,9 @@ def guided_x0(
 
     X_hat0 = (1 + sum_c lambda_c) H(X_t, t, C) - sum_c lambda_c H(X_t, t, C | c = none)
 
-    All variants go through the model as one batch; a condition of scale 0 costs nothing, and with
-    all scales 0 this is the plain model.
+    All variants go through the model as one batch. A condition of scale 0 costs nothing, nor does
+    one that is not given: its variant is C itself, and its terms cancel. With no others left this
+    is the plain model.
 
     Args:
         model: H.
@@ -71,7 +76,9 @@ class Guidance:
     def __init__(
         self, model: MotionDenoiser, conditions: GuidedConditions, *, scales: Mapping[str, float]
     ) -> None:
-        active = {name: scale for name, scale in scales.items() if scale != 0}
+        active = {
+            name: scale for name, scale in scales.items() if scale != 0 and conditions.has(name)
+        }
         self._model = model
         self._lambdas = list(active.values())
         self._conditions = conditions

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from vasa.pretrained.lpips import Lpips
 from vasa.pretrained.perceptual import PerceptualNetwork
 from vasa.types import FaceMeasurements
 
@@ -38,6 +39,25 @@ class PerceptualScale:
     def __call__(self, images: Tensor) -> list[Tensor]:
         """Feature maps `b c h w` of pictures `b 3 h w` in [0, 1]."""
         return [tap.float().cpu() for tap in self.network(images.to(self.device))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LpipsScale:
+    """LPIPS; distances are handed over on the CPU.
+
+    Attributes:
+        name: as the configuration calls it.
+        network: LPIPS by one of its networks.
+        device: where it computes.
+    """
+
+    name: str
+    network: Lpips
+    device: torch.device
+
+    def __call__(self, first: Tensor, second: Tensor) -> Tensor:
+        """LPIPS of pictures `b 3 h w` in [0, 1] to others, `b`."""
+        return self.network(first.to(self.device), second.to(self.device)).cpu()
 
 
 def measure(instrument: Instrument, images: Tensor, *, batch_size: int) -> FaceMeasurements:

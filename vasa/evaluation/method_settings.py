@@ -12,6 +12,8 @@ TALKING = ("ours", "shuffled")
 FROM_TRAINING = ("random_motion", "retrieval", "ridge")
 GENERATED = (*TALKING, *FROM_TRAINING)
 """Methods whose frames stage 1 draws."""
+PUBLISHED = ("fvd_25", "fid")
+"""Distances by networks that were published, whose files the user brings."""
 
 
 @dataclass(kw_only=True)
@@ -30,6 +32,8 @@ class MethodSettings:
         context_frames: neighbours on either side that the ridge hears.
         retrieval_frames: of a retrieved window, even.
         motion_window_frames: of FD-motion.
+        published: further Fréchet distances, of `PUBLISHED`; each needs its network's file.
+        fvd_rows: 25-frame clips a side of FVD_25, at most.
         write_inputs: whether each clip's picture and sound are written out for other programs.
     """
 
@@ -43,6 +47,8 @@ class MethodSettings:
     context_frames: int
     retrieval_frames: int
     motion_window_frames: int
+    published: list[str]
+    fvd_rows: int
     write_inputs: bool
 
     @property
@@ -75,7 +81,13 @@ class MethodSettings:
                 "expected an even evaluation.methods.retrieval_frames of 2 or more, got "
                 f"{self.retrieval_frames}"
             )
-        for name in ("num_samples", "motion_window_frames", "train_clips", "val_clips"):
+        if unknown := [name for name in self.published if name not in PUBLISHED]:
+            raise InputError(
+                f"expected evaluation.methods.published of {', '.join(PUBLISHED)}, got "
+                f"{', '.join(unknown)}"
+            )
+        counts = ("num_samples", "motion_window_frames", "train_clips", "val_clips", "fvd_rows")
+        for name in counts:
             if getattr(self, name) < 1:
                 raise InputError(
                     f"expected evaluation.methods.{name} of at least 1, got {getattr(self, name)}"

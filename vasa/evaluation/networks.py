@@ -9,19 +9,21 @@ import torch
 from omegaconf import OmegaConf
 
 from vasa.evaluation.capp_windows import CappScorer
+from vasa.evaluation.clip_features import ClipFeatures, i3d_features
 from vasa.evaluation.devices import AutoencoderOn, InstrumentOn, SyncNetOn
 from vasa.evaluation.emotion_reader import EmotionReader, ExpertEmotion, MeasuredEmotion
-from vasa.evaluation.measuring import Instrument, PerceptualScale
+from vasa.evaluation.measuring import Instrument, LpipsScale, PerceptualScale
 from vasa.evaluation.protocols.probes import random_twin
 from vasa.evaluation.settings import NO_NETWORK, EvaluationInputs, EvaluationSettings
 from vasa.evaluation.talker import Talker, load_talker
 from vasa.models.capp import Capp
 from vasa.models.checkpoint import load_model, model_hash
 from vasa.models.motion_transformer import MotionTransformer
+from vasa.pretrained.lpips import LPIPS_NETWORKS, Lpips
 from vasa.pretrained.perceptual import make_perceptual
 from vasa.types import InputError
 
-PERCEIVING = {"self_reenactment", "methods"}
+PERCEIVING = {"self_reenactment"}
 """Protocols that look through the perceptual network."""
 
 
@@ -95,7 +97,7 @@ class Networks:
         return InstrumentOn(net, self.device)
 
     @cached_property
-    def perceptual(self) -> PerceptualScale | None:
+    def perceptual(self) -> PerceptualScale | LpipsScale | None:
         """The perceptual distance's network; None where the evaluation leaves it out.
 
         Raises:
@@ -105,6 +107,8 @@ class Networks:
         if name == NO_NETWORK or not PERCEIVING & set(self.settings.protocols):
             return None
         try:
+            if name in LPIPS_NETWORKS:
+                return LpipsScale(name=name, network=Lpips(name), device=self.device)
             network = make_perceptual(name)
         except InputError as error:
             raise InputError(
@@ -112,6 +116,19 @@ class Networks:
             ) from error
         return PerceptualScale(
             name=name, network=network, device=self.device, is_in_loss=self._loss_network() == name
+        )
+
+    def i3d(self, *, num_clips: int) -> ClipFeatures | None:
+        """Who describes short clips for FVD, enough of each of so many; None where nobody asks.
+
+        Raises:
+            InputError: its file is not there.
+        """
+        methods = self.settings.methods
+        if "fvd_25" not in methods.published:
+            return None
+        return i3d_features(
+            max_rows=methods.fvd_rows, num_clips=num_clips, seed=self.seed, device=self.device
         )
 
     def _loss_network(self) -> str | None:

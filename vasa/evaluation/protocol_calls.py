@@ -12,6 +12,7 @@ from vasa.evaluation.protocols.cross_reenactment import cross_reenactment
 from vasa.evaluation.protocols.disentanglement import disentanglement
 from vasa.evaluation.protocols.diversity import diversity
 from vasa.evaluation.protocols.generated import generated
+from vasa.evaluation.protocols.generated_distance import generated_distance
 from vasa.evaluation.protocols.instrument import instrument_calibration
 from vasa.evaluation.protocols.methods import methods
 from vasa.evaluation.protocols.probes import probes
@@ -87,7 +88,8 @@ def _run_disentanglement(bench: Workbench) -> list[ResultRow]:
 
 
 def _run_generated(bench: Workbench) -> list[ResultRow]:
-    return generated(
+    i3d = bench.i3d(num_clips=len(bench.clips))
+    rows = generated(
         read=bench.measured,
         clips=bench.clips,
         videos=bench.videos,
@@ -99,6 +101,17 @@ def _run_generated(bench: Workbench) -> list[ResultRow]:
         bootstrap=bench.bootstrap,
         track=bench.track,
     )
+    if i3d is not None:
+        rows += generated_distance(
+            i3d=i3d,
+            clips=bench.clips,
+            videos=bench.videos,
+            real_videos=[clip.frames for clip in bench.coded_clips],
+            max_rows=bench.settings.methods.fvd_rows,
+            batch_size=bench.settings.batch_size,
+            track=bench.track,
+        )
+    return rows
 
 
 def _run_controls(bench: Workbench) -> list[ResultRow]:
@@ -160,8 +173,7 @@ def _run_methods(bench: Workbench) -> list[ResultRow]:
         readings=comparison.readings(),
         split=bench.settings.split,
         weights={role: f"own:{hashes[role][:8]}" for role in SCALES if role in hashes},
-        features_name=comparison.features.name,
-        motion_window_frames=bench.settings.methods.motion_window_frames,
+        distances=comparison.describers.kinds(bench.settings.methods),
         bootstrap=bench.bootstrap,
     )
     return rows + comparison.throughput_rows()

@@ -12,6 +12,7 @@ from vasa.data.remote import ShardRoot
 from vasa.data.schema import EMOTIONS
 from vasa.evaluation.method_settings import ListRule, MethodSettings
 from vasa.evaluation.results import Criterion
+from vasa.pretrained.lpips import LPIPS_NETWORKS
 from vasa.pretrained.perceptual import PERCEPTUAL_NETWORKS
 from vasa.types import InputError
 
@@ -125,7 +126,8 @@ class EvaluationSettings:
         crf: of the codec that all scored videos go through, generated and real ones.
         frame_stride: frames between scored frames of reenactments.
         mouth_margin: of the mouth box, as a share of the lips' width.
-        perceptual: network of the perceptual distance: vgg19, squeezenet, or none to leave it out.
+        perceptual: network of the perceptual distance: vgg19, squeezenet; lpips_vgg or lpips_alex
+            for LPIPS; or none to leave it out.
         probe_train_clips: clips that probes are fitted on.
         probe_val_clips: clips that their penalty is chosen on.
         probe_frame_stride: frames between probed frames.
@@ -205,7 +207,7 @@ class EvaluationSettings:
         settings.check_samples()
         settings.methods.check()
         settings.check_list()
-        known = (*PERCEPTUAL_NETWORKS, NO_NETWORK)
+        known = (*PERCEPTUAL_NETWORKS, *LPIPS_NETWORKS, NO_NETWORK)
         if settings.perceptual not in known:
             raise InputError(
                 f"expected evaluation.perceptual to be one of {known}, got {settings.perceptual!r}"

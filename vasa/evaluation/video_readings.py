@@ -13,6 +13,7 @@ from torch.nn.functional import cosine_similarity
 
 from vasa.data.schema import SAMPLES_PER_FRAME
 from vasa.evaluation.capp_windows import CappScorer
+from vasa.evaluation.clip_features import ClipFeatures
 from vasa.evaluation.clips import EvaluationClip
 from vasa.evaluation.frame_features import FrameFeatures
 from vasa.evaluation.measuring import Instrument, in_batches, measure
@@ -39,6 +40,9 @@ class VideoReadings:
         presence: logit of a face, `t`.
         likeness: cosine of each frame's identity and the source picture's, `t`.
         features: of every few frames, `n f`.
+        inception: InceptionV3's of the same frames, `n f`; empty where FID is not asked for.
+        clips: I3D's of 25-frame clips of the first and of the second half, `2 n f`; empty where FVD
+            is not asked for or the video is too short.
         shift_distances: of SyncNet, `s`; empty where the video is too short.
         capp: mean over windows, ``; NaN without CAPP or where the video is too short.
         truth: the label of the mouth's opening, `t`.
@@ -53,6 +57,8 @@ class VideoReadings:
     presence: Tensor
     likeness: Tensor
     features: Tensor
+    inception: Tensor
+    clips: Tensor
     shift_distances: Tensor
     capp: Tensor
     truth: Tensor
@@ -101,6 +107,8 @@ class VideoReader:
         capp: scores head motion; None: left out.
         frame_stride: frames between those whose features are kept.
         batch_size: frames at once.
+        inception: describes frames for FID; None: left out.
+        i3d: describes short clips for FVD; None: left out.
         stopwatch: of each part.
     """
 
@@ -110,6 +118,8 @@ class VideoReader:
     capp: CappScorer | None
     frame_stride: int
     batch_size: int
+    inception: FrameFeatures | None = None
+    i3d: ClipFeatures | None = None
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     def hear(self, clip: EvaluationClip) -> Heard:
@@ -133,9 +143,16 @@ class VideoReader:
             seen = measure(self.instrument, images, batch_size=self.batch_size)
         likeness = cosine_similarity(seen.identity.double(), heard.identity.double(), dim=-1)
         with self.stopwatch.part("features of frames"):
-            features = in_batches(
-                self.features.of, images[:: self.frame_stride], batch_size=self.batch_size
+            features, inception = (
+                torch.zeros(0, 1)
+                if one is None
+                else in_batches(one.of, images[:: self.frame_stride], batch_size=self.batch_size)
+                for one in (self.features, self.inception)
             )
+        with self.stopwatch.part("features of short clips"):
+            clips = torch.zeros(2, 0, 1)
+            if self.i3d is not None:
+                clips = self.i3d.halves(images, key=clip.key, batch_size=self.batch_size)
         with self.stopwatch.part("scoring sync"):
             distances = self._sync(images, heard.sync)
         return VideoReadings(
@@ -147,6 +164,8 @@ class VideoReader:
             presence=seen.presence,
             likeness=likeness,
             features=features,
+            inception=inception,
+            clips=clips,
             shift_distances=distances,
             capp=self._capp(seen.pose, seen.presence > 0, heard.capp),
             truth=clip.mouth[:length, 0],

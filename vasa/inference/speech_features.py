@@ -23,10 +23,12 @@ class SpeechFeatures:
 
     Args:
         encoder: of the audio.
+        device: where it computes, and its features lie; samples are held on the CPU.
     """
 
-    def __init__(self, encoder: AudioEncoder) -> None:
+    def __init__(self, encoder: AudioEncoder, *, device: torch.device | str = "cpu") -> None:
         self.encoder = encoder
+        self.device = torch.device(device)
         self._context = encoder.context
         self._sound = _SampleBuffer()
         self._watch = _SpeechWatch()
@@ -95,7 +97,9 @@ class SpeechFeatures:
         sound = self._sound.read(start_frame * SAMPLES_PER_FRAME, sound_stop)
         wanted = -(-sound_stop // SAMPLES_PER_FRAME) - start_frame
         sound = F.pad(sound, (0, wanted * SAMPLES_PER_FRAME - len(sound)))
-        features = self.encoder(sound[None])[0, first - start_frame : stop - start_frame]
+        features = self.encoder(sound[None].to(self.device))[
+            0, first - start_frame : stop - start_frame
+        ]
         self._next_frame = stop
         self._sound.forget((stop - self._context.before_frames) * SAMPLES_PER_FRAME)
         return features

@@ -32,7 +32,8 @@ class MotionStream:
     """
 
     def __init__(self, model: MotionTransformer, settings: MotionSettings) -> None:
-        self.features = SpeechFeatures(cast(AudioEncoder, model.audio))
+        device = next(model.parameters()).device
+        self.features = SpeechFeatures(cast(AudioEncoder, model.audio), device=device)
         self.windows = MotionWindows(model, settings)
         self._heard: Tensor | None = None
         self._has_ended = False
@@ -62,8 +63,6 @@ class MotionStream:
         if fresh is None and not (self._has_ended and known):
             return None
         if fresh is not None:
-            device = next(self.windows.model.parameters()).device
-            fresh = fresh.to(device)
             self._heard = fresh if self._heard is None else torch.cat((self._heard, fresh))
         assert self._heard is not None
         motion = self.windows.next(self._heard)[0]

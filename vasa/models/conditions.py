@@ -44,21 +44,31 @@ class Conditions:
     emotion_mask: Tensor | None = None
     frame_mask: Tensor | None = None
 
+    def has(self, name: str) -> bool:
+        """Whether `name` is given at all; a mask may still hide it from some samples.
+
+        Raises:
+            ValueError: no condition is called so.
+        """
+        return self._value(name) is not None
+
     def without(self, name: str) -> "Conditions":
-        """C | c = none: the same conditions without `name`, for every sample."""
-        if name == "previous":
-            known = self.motion_pre
-            if known is None:
-                return self
-            return replace(self, pre_mask=torch.zeros_like(known[..., 0], dtype=torch.bool))
-        if name not in CONDITION_NAMES:
-            raise ValueError(f"expected one of {', '.join(CONDITION_NAMES)}, got {name!r}")
-        value = getattr(self, name)
+        """C | c = none: the same conditions without `name`, for every sample.
+
+        Raises:
+            ValueError: no condition is called so.
+        """
+        value = self._value(name)
         if value is None:
             return self
-        shape = value.shape[:2] if name == "audio" else value.shape[:1]
+        shape = value.shape[:2] if name in ("audio", "previous") else value.shape[:1]
         mask = torch.zeros(shape, dtype=torch.bool, device=value.device)
-        return replace(self, **{f"{name}_mask": mask})
+        return replace(self, **{"pre_mask" if name == "previous" else f"{name}_mask": mask})
+
+    def _value(self, name: str) -> Tensor | None:
+        if name not in CONDITION_NAMES:
+            raise ValueError(f"expected one of {', '.join(CONDITION_NAMES)}, got {name!r}")
+        return self.motion_pre if name == "previous" else getattr(self, name)
 
     def with_full_masks(self) -> "Conditions":
         """The same conditions with every mask of a present value written out."""

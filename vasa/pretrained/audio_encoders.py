@@ -43,7 +43,8 @@ class _WhisperEncoder(FrozenExpert):
         The spectrogram is scaled on the whole clip; the network then sees `chunk` video frames at
         a time and `overlap` more on either side.
         """
-        mel = self.net.log_mel(audio.float())
+        with self.steadily(audio) as (net, steady):
+            mel = net.log_mel(steady)
         num_frames = mel.shape[-1] // MEL_FRAMES_PER_FRAME
         pieces = []
         for start in range(0, num_frames, chunk):
@@ -107,8 +108,8 @@ class Wav2Vec2:
     """A layer of Wav2Vec2 base (Baevski et al. 2020), the paper's audio features, MIT.
 
     The network is torchaudio's; its weights are torchaudio's file `wav2vec2_fairseq_base_ls960.pth`
-    in a folder of VASA_WEIGHTS. Unspecified in the paper: which layer, and how features come to
-    25 a second.
+    in a folder of VASA_WEIGHTS, or where torchaudio itself downloads it to. Unspecified in the
+    paper: which layer, and how features come to 25 a second.
 
     Attributes:
         layer: 1 to 12.
@@ -160,12 +161,12 @@ def wav2vec2_features(net: Any, audio: Tensor, *, layer: int) -> Tensor:
 
 
 def require_wav2vec2() -> Path:
-    """The weights' file.
+    """The weights' file: in the folders of all weights, or where torchaudio's bundle puts it.
 
     Raises:
         InputError: it is in none of the folders.
     """
-    folders = weight_folders()
+    folders = [*weight_folders(), Path(torch.hub.get_dir()) / "checkpoints"]
     for folder in folders:
         if (folder / WAV2VEC2_FILE).is_file():
             return folder / WAV2VEC2_FILE
@@ -173,8 +174,8 @@ def require_wav2vec2() -> Path:
         f"expected the weights of Wav2Vec2 base, file {WAV2VEC2_FILE}, in one of "
         f"[{', '.join(map(str, folders))}], found none; it is torchaudio's WAV2VEC2_BASE bundle "
         "(fairseq's wav2vec 2.0 base, licence: MIT): on a machine with a network "
-        "torchaudio.pipelines.WAV2VEC2_BASE.get_model() downloads it; put it there and set "
-        f"{WEIGHTS_VARIABLE}, or use audio_encoder=log_mel"
+        "torchaudio.pipelines.WAV2VEC2_BASE.get_model() downloads it to the last of these; copy it "
+        f"into another and set {WEIGHTS_VARIABLE}, or use audio_encoder=log_mel"
     )
 
 

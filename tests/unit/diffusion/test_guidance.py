@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import pytest
@@ -23,7 +23,9 @@ class LinearModel:
         self.rows += len(x_t)
         full = conditions.with_full_masks()
         audio = torch.where(full.audio_mask[..., None], full.audio, torch.tensor(10.0))
-        gaze = torch.where(full.gaze_mask[:, None], full.gaze, torch.tensor(1.0))
+        gaze = torch.ones(len(x_t), 2)
+        if full.gaze is not None:
+            gaze = torch.where(full.gaze_mask[:, None], full.gaze, gaze)
         return x_t + audio.mean(dim=-1, keepdim=True) + gaze.sum(dim=-1)[:, None, None]
 
 
@@ -59,6 +61,21 @@ def test_a_model_that_ignores_its_conditions_is_left_alone():
     model = SimpleNamespace(given=lambda conditions, *, batch, num_frames: lambda x_t, t: x_t)
     out = guided_x0(model, x_t, t, conditions, scales={"audio": 2.0, "gaze": 1.0})
     torch.testing.assert_close(out, x_t)
+
+
+def test_guidance_of_what_is_not_given_costs_nothing_and_changes_nothing():
+    """Its variant is C: (1 + a + g) H(C) - a H(C | no audio) - g H(C) = the same without g."""
+    x_t, t, conditions = _inputs()
+    conditions = replace(conditions, gaze=None)
+    model, plain, absent = LinearModel(), LinearModel(), LinearModel()
+    scales = {"audio": 0.5, "gaze": 1.0, "previous": 0.25}
+    out = guided_x0(model, x_t, t, conditions, scales=scales)
+    assert torch.equal(out, guided_x0(plain, x_t, t, conditions, scales={"audio": 0.5}))
+    assert model.rows == 2 * 2
+    whole, rest = plain(x_t, t, conditions), plain(x_t, t, conditions.without("audio"))
+    torch.testing.assert_close(out, 2.75 * whole - 0.5 * rest - 1.0 * whole - 0.25 * whole)
+    alone = guided_x0(absent, x_t, t, conditions, scales={"gaze": 1.0})
+    assert torch.equal(alone, whole) and absent.rows == 2
 
 
 def test_unknown_condition_is_named():

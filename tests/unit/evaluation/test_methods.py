@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from vasa.evaluation.frame_features import FrameFeatures
 from vasa.evaluation.methods.method import Motion, back_and_forth, clip_seed
 from vasa.evaluation.methods.motion_library import LibraryClip, MotionLibrary
 from vasa.evaluation.methods.ours import Shuffled
@@ -14,11 +15,15 @@ from vasa.evaluation.methods.ridge import Ridge
 from vasa.evaluation.methods.speech import SpeechWindows
 from vasa.evaluation.methods.still import Still
 from vasa.evaluation.methods.videos import MethodReadings
+from vasa.evaluation.protocols.distance_rows import frames_kind, motion_kind
 from vasa.evaluation.protocols.methods import methods
 from vasa.evaluation.results import Bootstrap
 from vasa.evaluation.video_readings import VideoReadings
 
 SPEECH = SpeechWindows(num_mels=8, context_frames=1)
+FEATURES = FrameFeatures(
+    name="effnet-lite0", of=torch.flatten, unit="FD(effnet-lite0)", judge="effnet-lite0:0a1b2c3d"
+)
 BOOTSTRAP = Bootstrap(num_resamples=200, seed=0)
 NUM_FRAMES, NUM_CLIPS = 60, 8
 
@@ -41,6 +46,8 @@ def readings(seed: int, *, follows: float, sync: float, trembles: float = 0.0) -
         presence=torch.ones(NUM_FRAMES),
         likeness=torch.full((NUM_FRAMES,), 0.9, dtype=torch.float64),
         features=torch.randn(NUM_FRAMES // 3, 4, generator=draw) + trembles,
+        inception=torch.zeros(0, 1),
+        clips=torch.zeros(2, 0, 1),
         shift_distances=distances,
         capp=torch.tensor(torch.nan),
         truth=truth,
@@ -76,8 +83,7 @@ def rows_of(found, **changes):
     arguments = {
         "split": "test",
         "weights": {"syncnet": "own:abcd1234"},
-        "features_name": "FaceExpert",
-        "motion_window_frames": 10,
+        "distances": [frames_kind(FEATURES), motion_kind(10)],
         "bootstrap": BOOTSTRAP,
     }
     rows = methods(readings=found, **(arguments | changes))
@@ -102,6 +108,10 @@ def test_constructed_methods_are_ranked_and_weights_named():
     assert less.value == pytest.approx(-0.4) and less.ci_high < 0
     assert less.stamp["p_value"] == pytest.approx(2 / 2**NUM_CLIPS)
     assert rows["methods/real/frechet_frames"].value < 1
+    frames = rows["methods/still/frechet_frames"]
+    assert frames.unit == "FD(effnet-lite0)" and "80 rows against 80" in frames.note
+    assert frames.stamp["features"] == "effnet-lite0:0a1b2c3d" and "not FID" in frames.note
+    assert "204 rows against 204" in rows["methods/still/frechet_motion"].note
 
 
 def test_a_score_by_which_videos_pass_real_ones_is_called_unfit():

@@ -8,8 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from published_files import PictureProbe, VideoProbe, install
 from untrained import LENGTH, composed, plain, untrained_inputs
 
+from data_prep.synth.clip import ClipSpec, make_clip
+from vasa.data.shards import FaceShardWriter
 from vasa.data.video import decode_mp4, write_video
 from vasa.evaluation import runner
 from vasa.evaluation.networks import Networks
@@ -17,6 +20,7 @@ from vasa.evaluation.settings import EvaluationSettings
 from vasa.evaluation.tiles import VIDEO_TILE_PX
 from vasa.evaluation.video_readings import VideoReader
 from vasa.models.checkpoint import model_hash
+from vasa.pretrained.registry import REGISTRY
 from vasa.types import InputError
 
 
@@ -105,6 +109,46 @@ def test_all_methods_from_set_to_rows_and_nothing_is_made_twice(world, tmp_path,
     assert more["methods/ours/sync_confidence"].value == rows["methods/ours/sync_confidence"].value
 
 
+@pytest.fixture(scope="module")
+def longer(world, tmp_path_factory) -> SimpleNamespace:
+    """The same networks and clips of two seconds."""
+    root = tmp_path_factory.mktemp("longer")
+    with FaceShardWriter(root, clips_per_shard=8, prep_version="1") as writer:
+        for person in range(2):
+            writer.write(
+                make_clip(
+                    ClipSpec(split="test", person=person, clip=0, size=64, seconds=2.0, seed=0)
+                )
+            )
+    return SimpleNamespace(inputs=replace(world.inputs, data=root, stage2=None))
+
+
+def test_distances_that_were_published_are_measured_where_asked(longer, tmp_path, monkeypatch):
+    asked = {"names": ["real", "still"], "published": ["fvd_25", "fid"], "fvd_rows": 3}
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("VASA_WEIGHTS", str(tmp_path))
+    with pytest.raises(InputError, match=r"inception-2015-12-05\.pt.*VASA_WEIGHTS"):
+        run(longer, tmp_path / "none.jsonl", **asked)
+    install(monkeypatch, tmp_path / "weights", i3d=VideoProbe(), inception=PictureProbe())
+    rows = run(longer, tmp_path / "results.jsonl", **asked)
+    for name, expert in (("fvd_25", "i3d"), ("fid", "inception")):
+        row = rows[f"methods/still/{name}"]
+        digest = REGISTRY[expert].sha256[:8]
+        assert row.stamp["features"] == f"{expert}:{digest}" and digest in row.note
+        assert row.n == 2 and np.isfinite(row.value) and row.control is not None
+        assert rows[f"ranking/{name}"].n == 2
+    assert "2 rows against 2" in rows["methods/still/fvd_25"].note, "one place in a half of 25"
+    readings = [np.load(path) for path in (tmp_path / "eval").rglob("*.npz")]
+    assert {one["clips"].shape[:2] for one in readings} == {(2, 1)}
+    # What reached the networks of real and of held frames: the range that each asks for.
+    seen = [one["clips"][:, 0] for one in readings]
+    assert all(-1 <= x[:, 0].min() < -0.3 and 0.3 < x[:, 1].max() <= 1 for x in seen)
+    pictures = np.concatenate([one["inception"] for one in readings])
+    assert pictures[:, 1].max() > 128 and (pictures[:, 3] < 1e-3).all()
+    plain = run(longer, tmp_path / "plain" / "results.jsonl", names=["real", "still"])
+    assert not any("fvd" in name or name.endswith("fid") for name in plain)
+
+
 def test_a_list_names_exactly_the_clips(world, tmp_path):
     output, path = tmp_path / "results.jsonl", tmp_path / "lists" / "synth.txt"
     beside = run(world, output, names=["real"], list_rule="synth")
@@ -130,6 +174,8 @@ def test_a_list_names_exactly_the_clips(world, tmp_path):
         ({"names": ["real", "wav2lip"]}, "wav2lip.*folders"),
         ({"folders": {"ours": "x"}}, "name of its own"),
         ({"retrieval_frames": 5}, "even"),
+        ({"published": ["fvd"]}, "fvd_25, fid.*got fvd"),
+        ({"fvd_rows": 0}, "fvd_rows of at least 1"),
         ({"folders": {"theirs": "no/such/folder"}}, "folder of mp4 files"),
         ({"folders": {"theirs": "."}}, "named by clip key.*write_inputs"),
     ],

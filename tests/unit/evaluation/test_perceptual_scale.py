@@ -44,7 +44,7 @@ def test_the_synthetic_evaluation_needs_no_weights(no_weights, tmp_path) -> None
     assert bench(tmp_path).describe_perceptual() == []
 
 
-@pytest.mark.parametrize("name", ["squeezenet", "vgg19"])
+@pytest.mark.parametrize("name", ["squeezenet", "vgg19", "lpips_vgg", "lpips_alex"])
 def test_missing_weights_raise_and_say_how_to_go_on(no_weights, tmp_path, name) -> None:
     with pytest.raises(InputError, match=r"VASA_WEIGHTS.*evaluation\.perceptual=none"):
         bench(tmp_path, perceptual=name).describe_perceptual()

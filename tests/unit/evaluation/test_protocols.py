@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from vasa.evaluation.measuring import PerceptualScale
+from vasa.evaluation.measuring import LpipsScale, PerceptualScale
 from vasa.evaluation.metrics.image import PSNR_CEILING_DB
 from vasa.evaluation.protocols.cross_reenactment import cross_reenactment
 from vasa.evaluation.protocols.generated import generated
@@ -96,6 +96,21 @@ def test_a_network_that_the_loss_used_is_named_so(world) -> None:
     used = run_self(world, world.oracle, perceptual=replace(COLOURS, is_in_loss=True))
     assert "perceptual(colours), which is not LPIPS" in plain.note and "loss" not in plain.note
     assert "training loss" in used["self_reenactment/perceptual"].note
+
+
+def test_lpips_has_a_row_of_its_own(world) -> None:
+    scale = LpipsScale(
+        name="lpips_alex",
+        network=lambda one, other: (one - other).abs().mean(dim=(1, 2, 3)),  # type: ignore[arg-type]
+        device=torch.device("cpu"),
+    )
+    rows = run_self(world, world.copy, perceptual=scale)
+    row = rows["self_reenactment/lpips"]
+    assert row.value == pytest.approx(row.control) and row.value > 0
+    assert row.note.startswith("LPIPS v0.1") and "by alex" in row.note
+    assert row.higher_is_better is False and "self_reenactment/perceptual" not in rows
+    perfect = run_self(world, world.oracle, perceptual=scale)["self_reenactment/lpips"]
+    assert perfect.value < 1e-6 < perfect.control
 
 
 def test_copying_the_source_scores_its_own_control(world) -> None:

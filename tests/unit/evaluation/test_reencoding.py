@@ -11,6 +11,7 @@ from vasa.data.video import decode_mp4, write_video
 from vasa.evaluation.clips import EvaluationClip, to_evaluation_clip
 from vasa.evaluation.frame_features import FrameFeatures
 from vasa.evaluation.methods.videos import MethodReadings
+from vasa.evaluation.protocols.distance_rows import frames_kind, motion_kind
 from vasa.evaluation.protocols.methods import methods
 from vasa.evaluation.results import Bootstrap, ResultRow
 from vasa.evaluation.video_readings import VideoReader
@@ -47,12 +48,15 @@ def reader() -> VideoReader:
     )  # fmt: skip
     return VideoReader(
         instrument=expert.eval(),
-        features=FrameFeatures(name="means", of=lambda images: images.mean(dim=(2, 3))),
+        features=MEANS,
         syncnet=syncnet.eval(),
         capp=None,
         frame_stride=3,
         batch_size=20,
     )
+
+
+MEANS = FrameFeatures(name="means", of=lambda images: images.mean(dim=(2, 3)), unit="FD(means)")
 
 
 def through(path, frames: torch.Tensor, *, crf: int) -> torch.Tensor:
@@ -73,8 +77,7 @@ def changes(real: list[torch.Tensor]) -> dict[str, ResultRow]:
         readings=list(read.values()),
         split="test",
         weights={"syncnet": "own:untrained"},
-        features_name="means",
-        motion_window_frames=10,
+        distances=[frames_kind(MEANS), motion_kind(10)],
         bootstrap=Bootstrap(num_resamples=200, seed=0),
     )
     return {row.metric: row for row in rows}

@@ -89,6 +89,23 @@ def test_the_network_is_given_its_context_and_no_more():
     assert encoder.given == [640 * (10 + 2), 640 * (3 + 10 + 2), 640 * (3 + 4)]
 
 
+def test_the_network_hears_on_its_device():
+    """A device without memory stands for another one; what it says is told on the CPU."""
+    heard = []
+
+    class There(Recorder):
+        def __call__(self, audio):
+            heard.append(audio.device.type)
+            return torch.zeros(1, audio.shape[-1] // 640, 1)
+
+    features = SpeechFeatures(There(), device="meta")
+    features.push(speech(640 * 20))
+    assert len(features.next(10)) == 10
+    features.end()
+    assert len(features.next(20)) == 10
+    assert heard == ["meta", "meta"]
+
+
 def test_memory_does_not_grow_with_the_sound():
     encoder, features = log_mel(), SpeechFeatures(log_mel())
     most = 0

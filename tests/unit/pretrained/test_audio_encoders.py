@@ -1,3 +1,6 @@
+import contextlib
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -7,6 +10,7 @@ from vasa.pretrained.audio_encoders import (
     Wav2Vec2,
     WhisperTiny,
     load_wav2vec2,
+    require_wav2vec2,
     wav2vec2_features,
 )
 from vasa.types import InputError
@@ -16,6 +20,7 @@ from vasa.types import InputError
 def no_weights(monkeypatch, tmp_path):
     monkeypatch.setenv("VASA_WEIGHTS", str(tmp_path))
     monkeypatch.setattr("vasa.pretrained.registry.USER_CACHE", tmp_path / "cache")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     return tmp_path
 
 
@@ -120,6 +125,55 @@ def test_descriptions_name_the_weights(no_weights, weights_dir, monkeypatch):
     (no_weights / WAV2VEC2_FILE).write_bytes(b"x")
     monkeypatch.setenv("VASA_WEIGHTS", str(no_weights))
     assert "sha256=" in Wav2Vec2(layer=9).describe()
+
+
+def test_wav2vec2_is_found_where_torchaudio_downloads_it(no_weights, monkeypatch):
+    """By the bundle's own code, which must look up the same file in the same folder."""
+    utils = pytest.importorskip("torchaudio.pipelines._wav2vec2.utils")
+    asked = []
+
+    def download(url, model_dir=None, **settings):
+        asked.append(Path(model_dir or Path(torch.hub.get_dir()) / "checkpoints") / Path(url).name)
+        return {}
+
+    bundle = pytest.importorskip("torchaudio.pipelines").WAV2VEC2_BASE
+    monkeypatch.setattr(utils, "load_state_dict_from_url", download)
+    utils._get_state_dict(bundle._path, {})
+    (downloaded,) = asked
+    assert downloaded.is_relative_to(no_weights)
+    with pytest.raises(InputError, match=str(downloaded.parent)):
+        require_wav2vec2()
+    downloaded.parent.mkdir(parents=True)
+    downloaded.write_bytes(b"downloaded")
+    assert require_wav2vec2() == downloaded
+    (no_weights / WAV2VEC2_FILE).write_bytes(b"chosen")
+    assert require_wav2vec2() == no_weights / WAV2VEC2_FILE
+
+
+def test_whisper_goes_to_its_sound_before_it_hears_anything(monkeypatch):
+    """The spectrogram, too, is made by the file's own tensors; `meta` stands for a GPU."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
+
+    class Net:
+        device = torch.device("cpu")
+
+        def to(self, device):
+            self.device = device
+            return self
+
+        def log_mel(self, audio):
+            assert audio.device == self.device
+            return audio.new_zeros(1, 80, audio.shape[-1] // 160)
+
+        def __call__(self, mel):
+            assert mel.device == self.device
+            return None, mel.new_zeros(1, 5, mel.shape[-1] // 2, 384)
+
+    encoder = object.__new__(audio_encoders._WhisperEncoder)
+    encoder.net, encoder._device = Net(), torch.device("cpu")
+    for device in ("meta", "cpu"):
+        hidden = encoder.hidden(torch.zeros(1, 640 * 5, device=device), chunk=3, overlap=1)
+        assert hidden.device.type == device and hidden.shape == (1, 5, 10, 384)
 
 
 def test_whisper_is_a_vector_a_frame(whisper):

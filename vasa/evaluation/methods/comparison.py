@@ -20,8 +20,8 @@ from vasa.data.shards import read_index
 from vasa.data.video import decode_mp4, write_video
 from vasa.evaluation.clip_reader import ClipReader
 from vasa.evaluation.clips import EvaluationClip, load_clips
-from vasa.evaluation.frame_features import FrameFeatures, frame_features
 from vasa.evaluation.method_settings import FROM_TRAINING
+from vasa.evaluation.methods.describers import Describers
 from vasa.evaluation.methods.folder import Folder
 from vasa.evaluation.methods.method import Method, clip_seed
 from vasa.evaluation.methods.motion_library import MotionLibrary, library_clip, motion_library
@@ -79,7 +79,7 @@ class Comparison:
             draw=self._draw,
             reader_facts={
                 "instrument": self.bench.describe_instrument(),
-                "perceptual": self.bench.describe_perceptual(),
+                "features": self.describers.facts(),
                 "networks": {
                     role: model["hash"]
                     for role, model in self.bench.describe_models().items()
@@ -167,16 +167,17 @@ class Comparison:
         return {name: getattr(self.settings, name) for name in names} | self.bench.video_facts
 
     @cached_property
-    def features(self) -> FrameFeatures:
-        """Who describes frames."""
-        bench = self.bench
-        return frame_features(bench.instrument, perceptual=bench.perceptual, device=bench.device)
+    def describers(self) -> Describers:
+        """Who describes frames and short clips."""
+        return Describers.of(self.bench, num_clips=len(self.clips))
 
     def _reader(self) -> VideoReader:
         bench = self.bench
         return VideoReader(
             instrument=bench.instrument,
-            features=self.features,
+            features=self.describers.frames,
+            inception=self.describers.inception,
+            i3d=self.describers.i3d,
             syncnet=bench.syncnet,
             capp=None if bench.inputs.capp is None else bench.capp,
             frame_stride=bench.settings.frame_stride,

@@ -22,7 +22,7 @@ from vasa.evaluation.methods.real import Real
 from vasa.evaluation.stopwatch import Stopwatch
 from vasa.evaluation.video_readings import Heard, VideoReader, VideoReadings
 
-READINGS_VERSION = 2
+READINGS_VERSION = 3
 """Of `VideoReadings`: those of another version are read anew."""
 Draw = Callable[[EvaluationClip, Tensor], Tensor]
 """A clip and motion `t m` to pictures of its source in that motion, uint8 `t c h w`."""

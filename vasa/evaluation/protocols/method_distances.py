@@ -8,6 +8,7 @@ few rows make the distance larger.
 Shapes: n rows, f features, w frames of a window.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -25,17 +26,34 @@ GROUPS = 12
 """Parts of the clips that are left out in turn, for the intervals."""
 
 Moving = VideoReadings | FaceMeasurements
+
+CROSSED = ((0, 1), (1, 0))
+"""Which half of the videos meets which half of the real clips."""
+
 Halves = Mapping[str, tuple[Tensor, Tensor]]
 """Each clip's rows `n f` of the first half and of the second; one of them may have none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Distance:
-    """A distance and its 95% interval; nan without clips enough for one."""
+    """A distance and its 95% interval; nan without clips enough for one.
+
+    Attributes:
+        rows: of the videos and of the real clips, of either half.
+        num_clips: that gave any.
+        num_short: that are too short to give any.
+    """
 
     value: float
     ci_low: float
     ci_high: float
+    rows: tuple[tuple[int, int], ...]
+    num_clips: int
+    num_short: int
+
+    def rows_text(self) -> str:
+        """`90 rows against 96` of real clips; of both halves where they differ."""
+        return " and ".join(dict.fromkeys(f"{one} rows against {two}" for one, two in self.rows))
 
 
 def frechet_frames(one: MethodReadings, real: MethodReadings) -> Distance | None:
@@ -46,6 +64,46 @@ def frechet_frames(one: MethodReadings, real: MethodReadings) -> Distance | None
         for readings in (one, real)
     ]
     return _with_interval(*halves)
+
+
+def fid(one: MethodReadings, real: MethodReadings) -> Distance | None:
+    """FID of frames; None where there are too few."""
+    keys = [key for key in real.videos if key in one.videos]
+    halves = [
+        {key: _in_time(readings.videos[key][0].inception) for key in keys}
+        for readings in (one, real)
+    ]
+    return _with_interval(*halves)
+
+
+def frechet_clips(
+    one: Mapping[str, Tensor], real: Mapping[str, Tensor], *, max_rows: int
+) -> Distance | None:
+    """FVD of short clips; None where there are too few.
+
+    Args:
+        one: features of each video's clips, `2 n f`: of its first and of its second half.
+        real: the same of the real clips.
+        max_rows: of either half of all videos together, as many of each as the rest allows.
+    """
+    keys = [key for key in real if key in one]
+    return _with_interval(
+        *(_at_most({key: side[key] for key in keys}, max_rows) for side in (one, real))
+    )
+
+
+def _at_most(clips: Mapping[str, Tensor], max_rows: int) -> Halves:
+    """The first `2 n f` of each, turn by turn, until there are enough."""
+    turns = [
+        (turn, place)
+        for place, features in enumerate(clips.values())
+        for turn in range(features.shape[1])
+    ]
+    kept = Counter(place for _, place in sorted(turns)[:max_rows])
+    return {
+        key: (features[0, : kept[place]], features[1, : kept[place]])
+        for place, (key, features) in enumerate(clips.items())
+    }
 
 
 def frechet_motion(
@@ -101,7 +159,7 @@ def _windows(series: Tensor, num_frames: int) -> Tensor:
 
 def _with_interval(one: Halves, real: Halves) -> Distance | None:
     """The distance, and how it varies as each group of clips is left out in turn."""
-    keys = list(one)
+    keys = [key for key in one if any(map(len, one[key])) and any(map(len, real[key]))]
     value = _crossed(one, real, keys)
     if value is None:
         return None
@@ -113,13 +171,27 @@ def _with_interval(one: Halves, real: Halves) -> Distance | None:
     ]
     known = [found for found in left if found is not None]
     low, high = jackknife_interval(value, known if len(known) == num else [])
-    return Distance(value=value, ci_low=float(np.maximum(low, 0)), ci_high=high)
+    rows = tuple(
+        (
+            sum(len(one[key][mine]) for key in keys),
+            sum(len(real[key][theirs]) for key in keys),
+        )
+        for mine, theirs in CROSSED
+    )
+    return Distance(
+        value=value,
+        ci_low=float(np.maximum(low, 0)),
+        ci_high=high,
+        rows=rows,
+        num_clips=len(keys),
+        num_short=len(one) - len(keys),
+    )
 
 
 def _crossed(one: Halves, real: Halves, keys: list[str]) -> float | None:
     """Mean of first against second halves and of second against first."""
     found = []
-    for mine, theirs in ((0, 1), (1, 0)):
+    for mine, theirs in CROSSED:
         first = torch.cat([one[key][mine] for key in keys]) if keys else torch.zeros(0, 1)
         second = torch.cat([real[key][theirs] for key in keys]) if keys else first
         if min(len(first), len(second)) < 2:

@@ -2,7 +2,7 @@
 
 All numbers are re-measured from frames that went through one codec. A clip's number is the mean
 over the method's samples, and the clip is the unit of intervals and tests. Fréchet distances are of
-sets and have neither. What is known to be better by construction says whether a score can be
+sets: see `distance_rows`. What is known to be better by construction says whether a score can be
 trusted at all: see `method_ranking`.
 """
 
@@ -16,12 +16,12 @@ from vasa.evaluation.measuring import REMEASURED
 from vasa.evaluation.methods.videos import MethodReadings, Uncoded
 from vasa.evaluation.metrics.clip_metric import MeanOverClips
 from vasa.evaluation.paired import PairedDifference, paired_difference
-from vasa.evaluation.protocols.method_distances import frechet_frames, frechet_motion
+from vasa.evaluation.protocols.distance_rows import REAL, DistanceKind, distance_rows
 from vasa.evaluation.protocols.method_ranking import Unranked, nearest_rows, ranking_rows
 from vasa.evaluation.protocols.method_scores import SCORES, ClipScore, MethodScores
 from vasa.evaluation.results import Bootstrap, ResultRow
 
-OURS, REAL = "ours", "real"
+OURS = "ours"
 
 
 def methods(
@@ -29,8 +29,7 @@ def methods(
     readings: Sequence[MethodReadings],
     split: str,
     weights: Mapping[str, str],
-    features_name: str,
-    motion_window_frames: int,
+    distances: Sequence[DistanceKind],
     bootstrap: Bootstrap,
 ) -> list[ResultRow]:
     """Rows `methods/<method>/<name>`, their differences to ours, `ranking/<name>`, `reencoding/`.
@@ -39,8 +38,7 @@ def methods(
         readings: of every method's videos, those of real frames past the codec too.
         split: of the clips.
         weights: names of the networks whose weights are a scale, such as own:1a2b3c4d, by role.
-        features_name: whose features FD-frames compares.
-        motion_window_frames: of FD-motion.
+        distances: the Fréchet distances that methods are given.
         bootstrap: how intervals are made.
     """
     real = next((one for one in readings if one.name == REAL), None)
@@ -49,8 +47,9 @@ def methods(
     rows: list[ResultRow] = []
     for name, one in scores.items():
         rows += _score_rows(name, one, scores.get(REAL), split, weights, bootstrap)
-    distances = _distance_rows(scores, split, features_name, motion_window_frames)
-    rows += distances
+    by_method = {name: one.readings for name, one in scores.items()}
+    far = distance_rows(by_method, distances, split=split)
+    rows += far
     for name, one in scores.items():
         if name != OURS and OURS in scores:
             rows += _difference_rows(
@@ -59,7 +58,7 @@ def methods(
     by_clip = {name: one.by_clip for name, one in scores.items()}
     ranked = Unranked(by_clip=by_clip, split=split, bootstrap=bootstrap)
     rows += [_named(row, weights) for row in ranking_rows(ranked)]
-    rows += nearest_rows(distances)
+    rows += nearest_rows(far)
     if uncoded is not None and REAL in scores:
         rows += _difference_rows(
             "reencoding", "_change", scores[REAL], uncoded, split, weights, bootstrap
@@ -167,49 +166,3 @@ def _difference_row(
         note=f"clip by clip; p {found.p_value:.2g} of a two-sided sign-flip test, not corrected "
         "for the number of comparisons",
     )
-
-
-def _distance_rows(
-    scores: Mapping[str, MethodScores], split: str, features_name: str, window: int
-) -> list[ResultRow]:
-    """Fréchet distances; none without real clips to compare with."""
-    if REAL not in scores:
-        return []
-    real = scores[REAL].readings
-    table = {
-        "frechet_frames": (
-            frechet_frames,
-            f"Fréchet distance of frames by features of {features_name}: the first halves of the "
-            "videos against the second halves of the real clips and the other way round",
-        ),
-        "frechet_motion": (
-            lambda one, two: frechet_motion(one, two, window_frames=window),
-            f"Fréchet distance of {window}-frame windows of measured head, mouth, gaze and lids "
-            "(head, gaze and mouth width less their mean over the video), over their spread in "
-            "real clips: every other clip against the real ones of the rest",
-        ),
-    }
-    rows = []
-    for name, (distance, note) in table.items():
-        floor = distance(real, real)
-        for method, one in scores.items():
-            found = floor if method == REAL else distance(one.readings, real)
-            if found is None:
-                continue
-            rows.append(
-                ResultRow(
-                    metric=f"methods/{method}/{name}",
-                    value=found.value,
-                    control=None if method == REAL or floor is None else floor.value,
-                    control_name="" if method == REAL else "real clips against real clips",
-                    split=split,
-                    n=len(one.readings.videos),
-                    unit="FD(own features)" if name == "frechet_frames" else "FD(own)",
-                    higher_is_better=False,
-                    ci_low=found.ci_low,
-                    ci_high=found.ci_high,
-                    note=note + "; the first sample of each clip; interval of a jackknife over "
-                    "groups of clips; neither FID nor FVD",
-                )
-            )
-    return rows

@@ -12,12 +12,13 @@ from einops import repeat
 from torch import Tensor
 
 from vasa.evaluation.clips import EvaluationClip
-from vasa.evaluation.measuring import Instrument, PerceptualScale, measure
+from vasa.evaluation.measuring import Instrument, LpipsScale, PerceptualScale, measure
 from vasa.evaluation.metrics.clip_metric import ClipMetric
 from vasa.evaluation.metrics.correlation import ClipCorrelation
 from vasa.evaluation.metrics.identity import IdentitySimilarity
 from vasa.evaluation.metrics.image import Psnr, Ssim, mouth_mask
 from vasa.evaluation.metrics.landmarks import LandmarkNme
+from vasa.evaluation.metrics.lpips import LpipsDistance
 from vasa.evaluation.metrics.perceptual import PerceptualDistance
 from vasa.evaluation.metrics.pose import PoseError
 from vasa.evaluation.protocols.pairing import unrelated
@@ -54,7 +55,7 @@ def self_reenactment(
     clips: Sequence[EvaluationClip],
     frame_stride: int,
     mouth_margin: float,
-    perceptual: PerceptualScale | None,
+    perceptual: PerceptualScale | LpipsScale | None,
     batch_size: int,
     bootstrap: Bootstrap,
     track: Callable[[Iterable], Iterable],
@@ -71,7 +72,7 @@ def self_reenactment(
         clips: held-out clips.
         frame_stride: every so many frames are driven.
         mouth_margin: of the mouth box around the lip landmarks, as a share of the lips' width.
-        perceptual: network of the perceptual distance; None leaves that row out.
+        perceptual: network of the perceptual distance, or LPIPS; None leaves that row out.
         batch_size: frames at once.
         bootstrap: how intervals are made.
         track: wraps the loop over clips (a progress bar).
@@ -85,7 +86,7 @@ def self_reenactment(
         copy = repeat(source, "c h w -> t c h w", t=len(target))
         height, width = target.shape[-2:]
         lips = mouth_mask(clip.landmarks[indices], height=height, width=width, margin=mouth_margin)
-        for name in ("psnr", "ssim", "perceptual"):
+        for name in ("psnr", "ssim", "perceptual", "lpips"):
             if name in scores:
                 scores[name].measured.update(result, target)
                 scores[name].control.update(copy, target)
@@ -145,7 +146,7 @@ def _compare(
 
 
 def _picture_scores(
-    mouth_margin: float, perceptual: PerceptualScale | None, batch_size: int
+    mouth_margin: float, perceptual: PerceptualScale | LpipsScale | None, batch_size: int
 ) -> dict[str, _Score]:
     """What compares pixels or features of the pictures."""
     box = f"box of the lip landmarks plus {mouth_margin:g} of the lips' width"
@@ -154,7 +155,13 @@ def _picture_scores(
         "psnr_mouth": _Score.of(Psnr, unit="dB", note=box),
         "ssim": _Score.of(Ssim, note="Gaussian window 11, sigma 1.5"),
     }
-    if perceptual is not None:
+    if isinstance(perceptual, LpipsScale):
+        scores["lpips"] = _Score.of(
+            lambda: LpipsDistance(distance=perceptual, batch_size=batch_size),
+            note=f"LPIPS v0.1 (Zhang et al. 2018) by {perceptual.name.removeprefix('lpips_')}, "
+            "mean over frames",
+        )
+    elif perceptual is not None:
         used = "; the training loss looked through it too" if perceptual.is_in_loss else ""
         scores["perceptual"] = _Score.of(
             lambda: PerceptualDistance(features=perceptual, batch_size=batch_size),

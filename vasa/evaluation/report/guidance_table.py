@@ -27,11 +27,12 @@ COLUMNS = {
     "sync/generated_distance": "S_D",
     "capp/generated": "CAPP",
     "generated/pose_change": "dP",
+    "generated/fvd_25": "FVD_25",
     "generated/frechet_motion": "FD-motion",
     "generated/gaze_error_deg": "E_g",
     "generated/distance_error": "E_d",
 }
-"""Column of the table by our row; FVD_25 is the paper's alone."""
+"""Column of the table by our row; FVD_25 where I3D's file was there to measure it."""
 REAL = {
     "sync/real_confidence": "S_C",
     "sync/real_distance": "S_D",

@@ -1,7 +1,7 @@
 """Tables 1 and 2: methods on the same clips, the paper's numbers beside them.
 
-Rows are those of `vasa.evaluation.protocols.methods`. No Fréchet distance here is of I3D's
-features, so that none is called FVD.
+Rows are those of `vasa.evaluation.protocols.methods`. FVD_25 and FID have columns where they were
+measured by their own networks; no other Fréchet distance is called so.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,6 +26,8 @@ LABELS = {
     "sync_distance": "S_D",
     "capp": "CAPP",
     "pose_variation_deg": "dP",
+    "fvd_25": "FVD_25",
+    "fid": "FID",
     "frechet_motion": "FD-motion",
     "frechet_frames": "FD-frames",
     "mouth_correlation": "mouth r",
@@ -40,7 +42,7 @@ MAIN = {
     1: ("sync_confidence", "sync_distance", "capp", "pose_variation_deg"),
     2: (
         *("sync_confidence", "sync_distance", "capp", "pose_variation_deg"),
-        *("frechet_motion", "frechet_frames"),
+        *("fvd_25", "frechet_motion", "frechet_frames"),
     ),
 }
 IN_PAPER = {"real": "real video", "ours": "VASA-1"}
@@ -64,7 +66,7 @@ def method_grids(rows: Sequence[ResultRow], paper: PaperTable) -> list[PaperGrid
     more = [key for key in scores if key not in main]
     notes = [f"Ours: {measured_on(all_rows(scores))}.", *paper.notes]
     if paper.number == 2:
-        notes.append("FD is a Fréchet distance of other features than FVD's, on another scale.")
+        notes += _of_distances(scores)
 
     def own(method: str, keys: Sequence[tuple[str, str]]) -> list[str]:
         return [estimate_text(scores[key].get(method, [])) for key in keys]
@@ -126,6 +128,13 @@ def method_scores(rows: Sequence[ResultRow], *, are_differences: bool = False) -
     order = {name: rank for rank, name in enumerate(LABELS)}
     found = collect(rows, place)
     return dict(sorted(found.items(), key=lambda item: (order.get(item[0][0], 99), item[0])))
+
+
+def _of_distances(scores: Scores) -> list[str]:
+    """What the distances of the table are, and of how many short clips FVD_25 is."""
+    notes = ["FD is a Fréchet distance of other features than FVD's, on another scale."]
+    rows = [row for key in scores if key[0] == "fvd_25" for row in all_rows({key: scores[key]})]
+    return notes + list(dict.fromkeys(f"FVD_25, ours: {row.note}." for row in rows))
 
 
 def _heads(scores: Scores, keys: Iterable[tuple[str, str]]) -> list[str]:

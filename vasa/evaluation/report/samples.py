@@ -22,6 +22,8 @@ ARROWS = {True: " ↑", False: " ↓", None: ""}
 
 def role_of(row: ResultRow) -> str | None:
     """The network whose weights are the number's scale; None where it is the measuring expert's."""
+    if "features" in row.stamp:
+        return "features"
     protocol, name = row.metric.split("/", 1)[0], row.metric.rsplit("/", 1)[-1]
     for start, role in ROLES.items():
         if start == protocol or name.startswith(start):
@@ -32,6 +34,7 @@ def role_of(row: ResultRow) -> str | None:
 def judge(row: ResultRow) -> str:
     """Whose weights gave the number: `official`, `own:<hash>`, or the measuring experts' names.
 
+    Of a Fréchet distance: whose features it compares, where these are not the measuring expert's.
     Numbers of different judges are different measurements and share no column.
     """
     if (role := role_of(row)) is not None:

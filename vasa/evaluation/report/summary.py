@@ -60,7 +60,8 @@ def caveats(rows: Sequence[ResultRow]) -> list[str]:
             f"{cells(floors[0]).value} degrees; disentanglement/pose_error_deg holds that too."
         )
     names = {row.metric for row in rows}
-    if "self_reenactment/psnr" in names and "self_reenactment/perceptual" not in names:
+    perceptual = {"self_reenactment/perceptual", "self_reenactment/lpips"}
+    if "self_reenactment/psnr" in names and not perceptual & names:
         found.append(
             "No perceptual distance was measured (evaluation.perceptual=none): PSNR and SSIM "
             "alone hardly punish blur."
