@@ -51,15 +51,18 @@ def mean_of_all(module: lightning.LightningModule, value: Tensor) -> Tensor:
     return mean
 
 
-def rows_of_all(module: lightning.LightningModule, rows: Tensor) -> Tensor:
+def rows_of_all(module: lightning.LightningModule, rows: Tensor, *, groups: int = 1) -> Tensor:
     """The rows of all processes in the order of the global batch; gradients flow back to them.
 
     Args:
         module: in training.
         rows: own rows, `b ...`, as many in every process.
+        groups: runs of all rows behind one another, as `RowShare.take` gives them.
     """
-    if share_of(module).count == 1:
+    count = share_of(module).count
+    if count == 1:
         return rows
     gathered = module.all_gather(rows, sync_grads=rows.requires_grad)
     assert isinstance(gathered, Tensor)
-    return gathered.flatten(0, 1)
+    by_process = gathered.flatten(0, 1).unflatten(0, (count, groups, -1))
+    return by_process.transpose(0, 1).flatten(0, 2)

@@ -96,7 +96,7 @@ class Stage1Motion(lightning.LightningModule):
         z_dyn = code + augmentation.code_noise * normal(*code.shape)
         valid = flat["valid"].float()
         weigh = valid_share(self, valid)
-        leaks = self.code_leak(code, pose=flat["pose"], gather=partial(rows_of_all, self))
+        leaks = self.code_leak(code, pose=flat["pose"], gather=partial(rows_of_all, self, groups=2))
         terms = {
             "pose": weigh * pose_loss(z_pose, flat["pose"], valid),
             "landmarks": weigh * landmark_loss(landmarks, flat["landmarks"], valid),

@@ -97,8 +97,7 @@ def pairs_of_all(
     wanted = torch.cat((place, people + place, people + neighbour))
 
     def take(rows: Tensor) -> Tensor:
-        everyone = rows_of_all(module, rows).unflatten(0, (share.count, 2, -1))
-        return everyone.transpose(0, 1).flatten(0, 2)[wanted.to(rows.device)]
+        return rows_of_all(module, rows, groups=2)[wanted.to(rows.device)]
 
     taken = {name: take(rows) for name, rows in labels.items()}
     image = taken["image"].float() / 255
