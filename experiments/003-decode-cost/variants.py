@@ -1,10 +1,11 @@
 """What the 512 px decoder costs when its width, depth or enlargement is another.
 
-usage: python experiments/003-decode-cost/variants.py RESULTS.json [README]
+usage: python experiments/003-decode-cost/variants.py RESULTS.json README [presets] [variants]
 
-Parameters and operations are counted; seconds are measured on one thread, each variant in a
-process of its own, all of them twice in turn. results.jsonl beside
-RESULTS.json holds the presets' rows. With a README its tables are replaced.
+Parameters and operations are counted; seconds are measured on one thread, the paper preset's on two
+as well, each in a process of its own, all of them twice in turn. Parts that are named, or that
+RESULTS.json lacks, are measured; the others stay as they were, with the commit and machine they are
+from. results.jsonl beside RESULTS.json holds the presets' rows; the README's tables are replaced.
 """
 
 import json
@@ -64,9 +65,10 @@ ROUNDS = 2
 SIZES = {"tiny": 64, "small": 128, "base": 256, "paper": 512}
 CEILING = Criterion(metric="decode/paper_512_gflop", rule="at_most", bound=250)
 """Of one 512 px frame; the aim is near 120."""
+ON_TWO_THREADS = "paper"
 COMMAND = (
     "python experiments/003-decode-cost/variants.py experiments/003-decode-cost/costs.json "
-    "experiments/003-decode-cost/README.md"
+    "experiments/003-decode-cost/README.md presets"
 )
 
 
@@ -107,48 +109,79 @@ def timed(found: list[Timing]) -> dict[str, Any]:
     }
 
 
-def measure(configs: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def measure(configs: dict[str, dict[str, Any]], *, threads: int = 1) -> dict[str, dict[str, Any]]:
     """Everything of each configuration."""
     times: dict[str, list[Timing]] = {name: [] for name in configs}
     for number in range(ROUNDS):
         for name, config in configs.items():
-            times[name].append(timing(config, threads=1, seconds=2.0))
-            print(f"round {number}: {times[name][-1].decode_cpu_s:.2f} CPU s  {name}", flush=True)
+            times[name].append(timing(config, threads=threads, seconds=2.0))
+            found = times[name][-1].decode_cpu_s
+            print(f"round {number}: {found:.2f} CPU s, threads: {threads}, {name}", flush=True)
     return {name: {**counted(config), **timed(times[name])} for name, config in configs.items()}
+
+
+def measured_part(part: str) -> dict[str, Any]:
+    """`presets` or `variants`, and the state of the code and the machine they were measured on."""
+    environment = describe_environment(device="cpu")
+    kept = ("commit", "is_dirty", "processor", "cpu_count", "versions", "started_at")
+    record: dict[str, Any] = {"machine": {key: environment[key] for key in kept}}
+    if part == "variants":
+        base = preset("paper")
+        return {**record, "costs": measure({name: base | new for name, new in VARIANTS.items()})}
+    record["costs"] = measure({name: preset(name) for name in PRESETS})
+    record["on_two_threads"] = measure({ON_TWO_THREADS: preset(ON_TWO_THREADS)}, threads=2)
+    return record
 
 
 def result_rows(record: dict[str, Any]) -> list[ResultRow]:
     """The presets' costs by the names of `vasa bench parts=[decode]`, with what they come from."""
-    machine = record["machine"]
+    rows = []
+    for name, values in record["costs"].items():
+        rows += _rows_of(name, values, record["machine"], threads=1)
+    for name, values in record.get("on_two_threads", {}).items():  # records of before have none
+        rows += _rows_of(name, values, record["machine"], threads=2)
+    return rows
+
+
+def _rows_of(
+    name: str, values: dict[str, Any], machine: dict[str, Any], *, threads: int
+) -> list[ResultRow]:
     stamp = {
         **{"seed": 0, "commit": machine["commit"], "is_dirty": machine["is_dirty"]},
-        **{"command": COMMAND, "device": "cpu", "threads": 1, "date": machine["started_at"]},
+        **{"command": COMMAND, "device": "cpu", "threads": threads, "date": machine["started_at"]},
         **{"machine": machine["processor"], "versions": machine["versions"]},
     }
     counted = "multiply-adds of convolutions and matrix products, twice"
-    timed = f"one thread, float32, the less of {ROUNDS} rounds"
+    words = "one thread" if threads == 1 else f"{threads} threads"
+    timed = f"{words}, float32, the less of {ROUNDS} rounds"
+    by_clock = f"{timed}, by the clock, on a shared machine"
+    which = f"decode/{name}_{SIZES[name]}" + ("" if threads == 1 else f"_{threads}_threads")
+    once = [
+        ("parameters", "parameters", "million", 1e-6, "all of the autoencoder"),
+        ("gflop", "gflop", "GFLOP", 1.0, counted),
+        ("encode_gflop", "encode_gflop", "GFLOP", 1.0, counted),
+    ]
+    by_threads = [
+        ("cpu_s", "decode_cpu_s", "s", 1.0, timed),
+        ("s", "decode_s", "s", 1.0, by_clock),
+        ("encode_cpu_s", "encode_cpu_s", "s", 1.0, timed),
+        ("encode_s", "encode_s", "s", 1.0, by_clock),
+        ("peak_gb", "decode_peak_gb", "GB", 1.0, "the whole process"),
+        ("encode_peak_gb", "encode_peak_gb", "GB", 1.0, "the whole process"),
+    ]
     rows = []
-    for name, values in record["presets"].items():
-        for metric, key, unit, scale, note in (
-            ("parameters", "parameters", "million", 1e-6, "all of the autoencoder"),
-            ("gflop", "gflop", "GFLOP", 1.0, counted),
-            ("encode_gflop", "encode_gflop", "GFLOP", 1.0, counted),
-            ("cpu_s", "decode_cpu_s", "s", 1.0, timed),
-            ("s", "decode_s", "s", 1.0, f"{timed}, by the clock, on a shared machine"),
-            ("encode_cpu_s", "encode_cpu_s", "s", 1.0, timed),
-            ("peak_gb", "decode_peak_gb", "GB", 1.0, "the whole process"),
-        ):
-            is_timed = key.endswith("_s")
-            row = measured_row(
-                metric=f"decode/{name}_{SIZES[name]}_{metric}",
-                value=values[key] * scale,
-                unit=unit,
-                n=ROUNDS if is_timed else 1,
-                note=note,
-                higher_is_better=False if is_timed or "gflop" in key else None,
-                stamp=stamp,
-            )
-            rows.append(row.judged([CEILING]))
+    for metric, key, unit, scale, note in (once if threads == 1 else []) + by_threads:
+        is_timed = key.endswith("_s")
+        row = measured_row(
+            metric=f"{which}_{metric}",
+            value=values[key] * scale,
+            unit=unit,
+            n=ROUNDS if is_timed else 1,
+            note=note,
+            higher_is_better=False if is_timed or "gflop" in key else None,
+            stamp=stamp,
+        )
+        rows.append(row.judged([CEILING]))
     return rows
 
 
@@ -189,30 +222,22 @@ def variant_table(rows: dict[str, dict[str, Any]]) -> str:
 
 def publish(results: dict[str, Any], readme: Path) -> None:
     """Replace what stands between the marks of `readme`."""
-    machine = results["machine"]
-    where = (
-        f"commit {machine['commit'][:12]}{'+changes' if machine['is_dirty'] else ''}, "
-        f"{machine['processor']}, {machine['started_at'][:10]}, one thread, float32\n\n"
-    )
     tables = {"presets": preset_table, "variants": variant_table}
     for mark, table in tables.items():
-        put_between(readme, mark, where + table(results[mark]))
+        machine = results[mark]["machine"]
+        where = (
+            f"commit {machine['commit'][:12]}{'+changes' if machine['is_dirty'] else ''}, "
+            f"{machine['processor']}, {machine['started_at'][:10]}, one thread, float32\n\n"
+        )
+        put_between(readme, mark, where + table(results[mark]["costs"]))
 
 
 if __name__ == "__main__":
-    output = Path(sys.argv[1])
-    if output.exists():  # measured already: only the tables
-        record = json.loads(output.read_text())
-    else:
-        environment = describe_environment(device="cpu")
-        kept = ("commit", "is_dirty", "processor", "cpu_count", "versions", "started_at")
-        base = preset("paper")
-        record = {
-            "machine": {key: environment[key] for key in kept},
-            "presets": measure({name: preset(name) for name in PRESETS}),
-            "variants": measure({name: base | other for name, other in VARIANTS.items()}),
-        }
-        output.write_text(json.dumps(record, indent=2) + "\n")
-    write_rows(output.with_name("results.jsonl"), result_rows(record))
-    if len(sys.argv) > 2:
-        publish(record, Path(sys.argv[2]))
+    output, readme, *asked = (Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
+    record = json.loads(output.read_text()) if output.exists() else {}
+    for part in ("presets", "variants"):
+        if part in asked or part not in record:
+            record[part] = measured_part(part)
+            output.write_text(json.dumps(record, indent=2) + "\n")
+    write_rows(output.with_name("results.jsonl"), result_rows(record["presets"]))
+    publish(record, readme)

@@ -154,7 +154,10 @@ class Video:
         found = studio.locator(photo, size=size)
         paste = PasteBack(photo, found.square, size=size) if self.config["paste"] else None
         render = RenderSettings(
-            batch_size=self.config["batch_size"], start_blend_s=self.config["start_blend_s"]
+            batch_size=self.config["batch_size"],
+            start_blend_s=self.config["start_blend_s"],
+            precision=self.config["render"]["precision"],
+            is_compiled=self.config["render"]["compile"],
         )
         frames = face.frames(found.crop, speech, motion=motion, render=render, edit=pose)
         self._clear_the_place()
@@ -201,13 +204,16 @@ class Request:
         """
         config: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
         _check_numbers(config)
-        if not isinstance(config["paste"], bool):
-            raise InputError(f"expected paste=true or false, got {config['paste']!r}")
-        if config["precision"] not in PRECISIONS:
-            raise InputError(
-                f"expected precision to be one of {', '.join(PRECISIONS)}, "
-                f"got {config['precision']!r}"
-            )
+        render = config["render"]
+        for name, flag in (("paste", config["paste"]), ("render.compile", render["compile"])):
+            if not isinstance(flag, bool):
+                raise InputError(f"expected {name}=true or false, got {flag!r}")
+        named = {"precision": config["precision"], "render.precision": render["precision"]}
+        for name, precision in named.items():
+            if precision not in PRECISIONS:
+                raise InputError(
+                    f"expected {name} to be one of {', '.join(PRECISIONS)}, got {precision!r}"
+                )
         read_controls(**{name: config[name] for name in _CONTROLS})
         config |= {name: str(config[name]) for name in ("image", "audio", "output")}
         if Path(config["output"]).suffix != ".mp4":

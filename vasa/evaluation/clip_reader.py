@@ -69,6 +69,11 @@ class ClipReader:
         return [str(row.key) for row in self.rows]
 
     @property
+    def speakers(self) -> dict[str, str]:
+        """Who is in each, by key."""
+        return {str(row.key): str(row.speaker) for row in self.rows}
+
+    @property
     def sentence_ids(self) -> list[int]:
         """What is said in each, -1 where it is not known."""
         return [int(getattr(row, "sentence_id", -1)) for row in self.rows]

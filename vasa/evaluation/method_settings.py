@@ -26,8 +26,10 @@ class MethodSettings:
             (so that a command line may give any names).
         num_samples: videos an audio of ours; their scores are averaged.
         length_tolerance_frames: by which a folder's video may miss the clip's length.
-        train_clips: that random motion, retrieval and ridge take from.
-        val_clips: that the ridge's penalty is chosen on.
+        library: set whose training clips random motion, retrieval and ridge take from; None: the
+            evaluated set.
+        train_clips: of it.
+        ridge_folds: parts in which people are left out to choose the ridge's penalties.
         num_mels: bands of speech as retrieval and ridge hear it.
         context_frames: neighbours on either side that the ridge hears.
         retrieval_frames: of a retrieved window, even.
@@ -41,8 +43,9 @@ class MethodSettings:
     folders: dict[str, str] | None
     num_samples: int
     length_tolerance_frames: int
+    library: str | None
     train_clips: int
-    val_clips: int
+    ridge_folds: int
     num_mels: int
     context_frames: int
     retrieval_frames: int
@@ -86,8 +89,11 @@ class MethodSettings:
                 f"expected evaluation.methods.published of {', '.join(PUBLISHED)}, got "
                 f"{', '.join(unknown)}"
             )
-        counts = ("num_samples", "motion_window_frames", "train_clips", "val_clips", "fvd_rows")
-        for name in counts:
+        if self.ridge_folds < 2:
+            raise InputError(
+                f"expected evaluation.methods.ridge_folds of 2 or more, got {self.ridge_folds}"
+            )
+        for name in ("num_samples", "motion_window_frames", "train_clips", "fvd_rows"):
             if getattr(self, name) < 1:
                 raise InputError(
                     f"expected evaluation.methods.{name} of at least 1, got {getattr(self, name)}"

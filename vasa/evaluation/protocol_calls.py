@@ -116,13 +116,14 @@ def _run_generated(bench: Workbench) -> list[ResultRow]:
 
 def _run_controls(bench: Workbench) -> list[ResultRow]:
     reader = bench.emotion_reader
+    sources = bench.clips[: bench.settings.controls.num_clips]
     split = bench.clips[0].split
     rows = controls(
         sweeps=bench.sweeps,
         asked=bench.asked,
         emotion_note="" if reader is None else reader.note,
         split=split,
-        bootstrap=bench.bootstrap,
+        bootstrap=bench.bootstrap.over(clip.speaker for clip in sources),
     )
     return rows + control_floor(
         instrument=bench.instrument,
@@ -133,8 +134,9 @@ def _run_controls(bench: Workbench) -> list[ResultRow]:
 
 
 def _run_diversity(bench: Workbench) -> list[ResultRow]:
-    split = bench.clips[0].split
-    return diversity(samples=bench.samples, split=split, bootstrap=bench.bootstrap)
+    sources = bench.clips[: bench.settings.diversity.num_clips]
+    bootstrap = bench.bootstrap.over(clip.speaker for clip in sources)
+    return diversity(samples=bench.samples, split=sources[0].split, bootstrap=bootstrap)
 
 
 def _run_sync(bench: Workbench) -> list[ResultRow]:
@@ -171,6 +173,7 @@ def _run_methods(bench: Workbench) -> list[ResultRow]:
     hashes = {role: model["hash"] for role, model in bench.describe_models().items()}
     rows = methods(
         readings=comparison.readings(),
+        speakers=comparison.clips.speakers,
         split=bench.settings.split,
         weights={role: f"own:{hashes[role][:8]}" for role in SCALES if role in hashes},
         distances=comparison.describers.kinds(bench.settings.methods),

@@ -81,7 +81,11 @@ class ResultRow:
         note: how it was measured, in a sentence.
         criteria: what it must reach: `{rule, bound, text, passed}`.
         stamp: experts with hashes, command, commit, seed, machine, date.
-        clip_values: each clip's own number, for paired comparisons of runs; kept of few rows.
+        n_people: people in these clips, where clips of one are several and are therefore drawn
+            together; None where every clip is another person, or nobody knows.
+        clip_values: each clip's own number, for paired comparisons of runs; kept of few rows; NaN
+            of a clip in which there was nothing to score.
+        clip_people: who is in each of them, where there is `n_people`.
     """
 
     metric: str
@@ -99,7 +103,9 @@ class ResultRow:
     note: str = ""
     criteria: list[dict[str, Any]] = field(default_factory=list)
     stamp: dict[str, Any] = field(default_factory=dict)
+    n_people: int | None = None
     clip_values: list[float] = field(default_factory=list)
+    clip_people: list[str] = field(default_factory=list)
 
     def judged(self, criteria: Iterable[Criterion]) -> "ResultRow":
         """The same row with the criteria that name it."""
@@ -120,25 +126,39 @@ class ResultRow:
         """One JSON object; the stamp's fields stand beside the others, NaN becomes null."""
         values = asdict(self)
         values.update(values.pop("stamp"))
-        if not self.clip_values:
-            del values["clip_values"]
+        for name in ("n_people", "clip_values", "clip_people"):
+            if not values[name]:
+                del values[name]
         clean = {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in values.items()
         }
+        if self.clip_values:
+            clean["clip_values"] = [x if math.isfinite(x) else None for x in self.clip_values]
         return json.dumps(clean)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bootstrap:
-    """How intervals are made."""
+    """How intervals are made.
+
+    Attributes:
+        num_resamples: draws.
+        seed: of the draws.
+        people: who is in each clip, in the order of the clips; None where a clip stands for itself.
+    """
 
     num_resamples: int
     seed: int
+    people: tuple[str, ...] | None = None
+
+    def over(self, people: Iterable[str]) -> "Bootstrap":
+        """The same for clips of these people, one a clip."""
+        return replace(self, people=tuple(people))
 
     def estimate(self, metric: ClipMetric) -> Estimate:
         """Value and interval of a metric that has seen its clips."""
-        return metric.estimate(num_resamples=self.num_resamples, seed=self.seed)
+        return metric.estimate(num_resamples=self.num_resamples, seed=self.seed, people=self.people)
 
     def row(
         self,
@@ -155,6 +175,10 @@ class Bootstrap:
     ) -> ResultRow:
         """A row of a metric and its control (a metric, a known number, or nothing)."""
         value = self.estimate(measured)
+        if value.num_empty:
+            total = value.num_clips + value.num_empty
+            told = f"{value.num_empty} of {total} clips left out: nothing to score in them"
+            note = "; ".join(filter(None, (note, told)))
         if isinstance(control, ClipMetric):
             beside = self.estimate(control)
             bounds = (beside.value, beside.ci_low, beside.ci_high)
@@ -162,6 +186,7 @@ class Bootstrap:
             bounds = (control, None, None)
         if higher_is_better is None:
             higher_is_better = measured.higher_is_better
+        is_kept = keep_clips and isinstance(measured, ClipMean)
         return ResultRow(
             metric=metric,
             value=value.value,
@@ -176,9 +201,9 @@ class Bootstrap:
             control_ci_low=bounds[1],
             control_ci_high=bounds[2],
             note=note,
-            clip_values=measured.per_clip().tolist()
-            if keep_clips and isinstance(measured, ClipMean)
-            else [],
+            n_people=value.num_people,
+            clip_values=measured.per_clip().tolist() if is_kept else [],
+            clip_people=list(self.people or ()) if is_kept and value.num_people else [],
         )
 
 
@@ -249,6 +274,8 @@ def read_rows(path: Path) -> list[ResultRow]:
             raise InputError(f"expected {sorted(missing)} in line {number} of {path}")
         for name in ("value", "ci_low", "ci_high"):
             values[name] = math.nan if values.get(name) is None else values[name]
+        if "clip_values" in values:
+            values["clip_values"] = [math.nan if x is None else x for x in values["clip_values"]]
         values.setdefault("higher_is_better", None)
         own = {name: value for name, value in values.items() if name in known}
         stamp = {name: value for name, value in values.items() if name not in known}

@@ -50,27 +50,6 @@ def brow_height(landmarks: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleSpread:
-    """Variances of one part over the samples of one source.
-
-    Attributes:
-        between: of samples at the same instant, mean over instants, summed over components.
-        over_time: of instants in the same sample, mean over samples, summed over components.
-    """
-
-    between: float
-    over_time: float
-
-
-def sample_spread(series: Tensor) -> SampleSpread:
-    """Variances of `s t d`; s and t at least 2."""
-    return SampleSpread(
-        between=float(series.var(dim=0).mean(dim=0).sum()),
-        over_time=float(series.var(dim=1).mean(dim=0).sum()),
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
 class SourceSamples:
     """Videos of one source as re-measured, by part, `s t d`.
 

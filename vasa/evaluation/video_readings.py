@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity
 
 from vasa.data.schema import SAMPLES_PER_FRAME
 from vasa.evaluation.capp_windows import CappScorer
@@ -18,6 +17,7 @@ from vasa.evaluation.clips import EvaluationClip
 from vasa.evaluation.frame_features import FrameFeatures
 from vasa.evaluation.measuring import Instrument, in_batches, measure
 from vasa.evaluation.metrics.capp import CappScore
+from vasa.evaluation.metrics.identity import frame_similarity
 from vasa.evaluation.metrics.landmarks import lip_points
 from vasa.evaluation.protocols.sync import SyncEmbedder
 from vasa.evaluation.stopwatch import Stopwatch
@@ -141,7 +141,7 @@ class VideoReader:
         images = video[:length].float() / 255
         with self.stopwatch.part("measuring faces"):
             seen = measure(self.instrument, images, batch_size=self.batch_size)
-        likeness = cosine_similarity(seen.identity.double(), heard.identity.double(), dim=-1)
+        likeness = frame_similarity(seen.identity, heard.identity)
         with self.stopwatch.part("features of frames"):
             features, inception = (
                 torch.zeros(0, 1)

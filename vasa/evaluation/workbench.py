@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from vasa.data.shards import read_index
+from vasa.data.shards import index_hash, read_index
 from vasa.evaluation.clips import EvaluationClip
 from vasa.evaluation.control_sweep import Asked, SweepReadings, asked_values, read_sweep
 from vasa.evaluation.counterfactuals import (
@@ -171,6 +171,13 @@ class Workbench(VideoBench):
             return []
         return [folder_hash(Path(path)) for path in self.settings.methods.outside.values()]
 
+    def _library_hash(self) -> str | None:
+        """sha256 of the index that other methods' motion is taken from, where it is another set."""
+        library = self.settings.methods.library
+        if "methods" not in self.settings.protocols or library is None:
+            return None
+        return index_hash(library)
+
     def identity(self) -> str:
         """sha256 over all that decides the numbers: settings, seed, data index, networks."""
         networks = {role: model["hash"] for role, model in self.describe_models().items()}
@@ -179,6 +186,7 @@ class Workbench(VideoBench):
         facts = {
             "settings": settings | {"list": listed},
             "folders": self._folder_hashes(),
+            "library": self._library_hash(),
             "seed": self.seed,
             "data": self.data_hash(),
             "networks": networks,

@@ -3,6 +3,9 @@
 Shapes: t frames, m motion, c h w pictures.
 """
 
+import os
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +15,8 @@ from torch import Tensor
 
 from vasa.data.schema import FPS
 from vasa.inference.face_locator import resized
+from vasa.inference.windows import PRECISIONS
+from vasa.types import FaceLatents, InputError
 
 NUM_POSE = 6
 
@@ -24,10 +29,16 @@ class RenderSettings:
         batch_size: frames decoded at once, at most.
         start_blend_s: seconds in which the head moves from the source's pose to the generated
             one; 0: it starts where it was generated. Unspecified in the paper.
+        precision: of the drawing, "32-true" or "bf16-mixed"; the source, which all frames share, is
+            encoded in float32 in any case.
+        is_compiled: whether drawing goes through torch.compile: the first batch takes minutes, and
+            the pictures differ by rounding.
     """
 
     batch_size: int
     start_blend_s: float
+    precision: str = "32-true"
+    is_compiled: bool = False
 
 
 class Renderer:
@@ -37,13 +48,25 @@ class Renderer:
         autoencoder: stage 1.
         image: face crop `3 h h` in [0, 1].
         settings: of the decoding.
+
+    Raises:
+        InputError: an unknown precision, or nothing to compile with.
     """
 
     @torch.inference_mode()
     def __init__(self, autoencoder: Any, image: Tensor, settings: RenderSettings) -> None:
+        if settings.precision not in PRECISIONS:
+            raise InputError(
+                f"expected render.precision to be one of {', '.join(PRECISIONS)}, "
+                f"got {settings.precision!r}"
+            )
         self.autoencoder = autoencoder
         self.settings = settings
         device = next(autoencoder.parameters()).device
+        self._decode: Callable[[FaceLatents], Tensor] = autoencoder.decode
+        if settings.is_compiled:
+            check_compiler(device)
+            self._decode = torch.compile(autoencoder.decode, fullgraph=True, dynamic=False)
         self._source = autoencoder.encode(
             resized(image[None].to(device), size=autoencoder.image_size)
         )
@@ -78,9 +101,33 @@ class Renderer:
         batch = self._waiting[: self.settings.batch_size]
         rest = self._waiting[self.settings.batch_size :]
         self._waiting = rest if len(rest) else None
-        latents = self._source.with_motion(z_pose=batch[:, :NUM_POSE], z_dyn=batch[:, NUM_POSE:])
-        decoded = self.autoencoder.decode(latents).float().clamp(0, 1)
+        decoded = self._drawn(batch).float().clamp(0, 1)
         return (decoded * 255).round().to(torch.uint8).cpu()
+
+    def _drawn(self, motion: Tensor) -> Tensor:
+        """Pictures of motion `t m`; a compiled graph, which is of one size, always gets a batch."""
+        num = len(motion)
+        if self.settings.is_compiled and num < self.settings.batch_size:
+            last = motion[-1:].expand(self.settings.batch_size - num, -1)
+            motion = torch.cat((motion, last))
+        latents = self._source.with_motion(z_pose=motion[:, :NUM_POSE], z_dyn=motion[:, NUM_POSE:])
+        is_mixed = self.settings.precision == "bf16-mixed"
+        with torch.autocast(motion.device.type, dtype=torch.bfloat16, enabled=is_mixed):
+            return self._decode(latents)[:num]
+
+
+def check_compiler(device: torch.device) -> None:
+    """That torch.compile finds what it builds kernels with: on a processor, a C++ compiler.
+
+    Raises:
+        InputError: there is none.
+    """
+    known = (os.environ.get("CXX", "g++"), "clang++")
+    if device.type == "cpu" and not any(shutil.which(name) for name in known):
+        raise InputError(
+            f"expected a C++ compiler ({' or '.join(known)}) for render.compile=true, found none; "
+            "install one or leave it out"
+        )
 
 
 def blend_from(

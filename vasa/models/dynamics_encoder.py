@@ -21,7 +21,9 @@ class DynamicsEncoder(nn.Module):
     Unspecified in the paper: VASA-1 and MegaPortraits crop the face; here the pose undoes the
     head's turn (`frontal_grid`), and the crops are those parts of the face that move by
     themselves: at few pixels a network that sees the whole face spends its first thousand steps
-    on who it is.
+    on who it is. Differs from MegaPortraits, at every size: its own convolutions, those that halve
+    the side, are plain; of the weights only those of the residual blocks are standardised (there
+    all but the first and the last are). A GroupNorm follows each.
 
     Args:
         glimpses: x, y and half side of each crop, in head units.

@@ -25,12 +25,12 @@ POSE_DIM = 6
 class FaceAutoencoder(nn.Module):
     """Encoders of appearance, identity, pose and dynamics, and the decoder of them.
 
-    Differs from the papers: the identity network is a small trunk and not a ResNet-50 at small
-    sizes; the appearance encoder also hands on the picture itself; features are lifted to depth by
-    weights that start from a head-shaped shell, and a layer behind them stands still (`lift.py`);
-    the dynamics encoder (`DynamicsEncoder`) looks where the pose encoder says the face is; G2D is
-    conditioned on the motion (`ImageGenerator`): on dynamics for the inside of a mouth, on pose
-    because the light stands still when a head turns.
+    Differs from the papers: the identity network is a trunk as the other encoders'
+    (`VectorEncoder`) and not a ResNet-50, at every size; the appearance encoder also hands on the
+    picture itself; features are lifted to depth by weights that start from a head-shaped shell, and
+    a layer behind them stands still (`lift.py`); the dynamics encoder (`DynamicsEncoder`) looks
+    where the pose encoder says the face is; G2D is conditioned on the motion (`ImageGenerator`): on
+    dynamics for the inside of a mouth, on pose because the light stands still when a head turns.
 
     Args:
         image_size: side of the square picture, px.

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from vasa.pretrained.expert import FrozenExpert
 from vasa.pretrained.squares import Squares, crop_squares
+from vasa.types import InputError
 
 FACERES_SIZE = 224
 STEADY_CENTRE = (0.5, 0.62)
@@ -27,8 +28,33 @@ CHIP_POINTS = {
 # fmt: on
 
 
+IDENTITY_NETWORKS = ("faceres",)
+"""Besides them, stage 1 can look through its own face expert (`identity: face_expert`). dlib's is
+not among them: what metrics measure by is not trained on."""
+
+
+def make_identity(name: str) -> "FaceResIdentity":
+    """The face recognition that a configuration names; none stands in for another.
+
+    Args:
+        name: one of `IDENTITY_NETWORKS`.
+
+    Raises:
+        InputError: an unknown name, or weights that are missing.
+    """
+    if name != "faceres":
+        raise InputError(
+            f"expected an identity network of {(*IDENTITY_NETWORKS, 'face_expert')}, got {name!r}"
+        )
+    return FaceResIdentity()
+
+
 class FaceResIdentity(FrozenExpert):
-    """HSE face embedding, for losses: same person about 0.87 cosine, others about 0.37."""
+    """HSE face embedding, for losses: same person about 0.87 cosine, others about 0.37.
+
+    A MobileNet of 27 convolutions (MobileNet v1's), each behind a ReLU6; the embedding is the
+    normalised mean of the last map.
+    """
 
     name = "identity_faceres"
 
@@ -44,6 +70,30 @@ class FaceResIdentity(FrozenExpert):
         Returns:
             `b 1024`; compare by dot product.
         """
+        return F.normalize(self.call(self._faces(images)), dim=-1)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Maps of the network, fine to coarse, the last of each size; differentiable.
+
+        Args:
+            images: steady face crops, `b 3 h w` in [0, 1], any size.
+
+        Returns:
+            `b c h' w'`, five of them: 112, 56, 28, 14 and 7 px of the face's 224.
+        """
+        faces = self._faces(images)
+        with self.steadily(faces) as (net, x):
+            x = (255 * x.flip(1) - net.mean).contiguous(memory_format=torch.channels_last)
+            maps: list[Tensor] = []
+            for convolution in net.convs.children():
+                x = F.relu6(convolution(x))
+                if maps and maps[-1].shape[-1] == x.shape[-1]:
+                    maps.pop()
+                maps.append(x)
+        return maps
+
+    def _faces(self, images: Tensor) -> Tensor:
+        """The face's part of steady crops, `b 3 224 224`."""
         height, width = images.shape[-2:]
         num = len(images)
         squares = Squares(
@@ -53,9 +103,7 @@ class FaceResIdentity(FrozenExpert):
             side=torch.full((num,), STEADY_SIDE * width),
             roll=torch.zeros(num),
         )
-        return F.normalize(
-            self.call(crop_squares(images, squares, size=FACERES_SIZE, padding="border")), dim=-1
-        )
+        return crop_squares(images, squares, size=FACERES_SIZE, padding="border")
 
 
 def chip_squares(landmarks: Tensor) -> Squares:

@@ -86,7 +86,7 @@ def crop_squares(
     first, so that detail is not folded into false patterns and large pictures cost little.
 
     Args:
-        images: `b c h w` float, a picture for every square.
+        images: `b c h w` float, a picture for every square; read in float32 at least.
         squares: `b` squares.
         size: pixels of the result's side.
         padding: what lies outside of a picture: "zeros" or "border".
@@ -103,10 +103,13 @@ def crop_squares(
         filled = F.pad(images, (0, -width % block, 0, -height % block), mode="replicate")
         images = F.avg_pool2d(filled, block)
         height, width = filled.shape[-2:]
+    images = images.to(torch.promote_types(images.dtype, torch.float32))
     scale = torch.tensor([width / 2, height / 2])
-    turn = squares.matrices().cpu() / 2 / scale[:, None]
-    shift = squares.centre.cpu() / scale - 1
-    theta = torch.cat((turn, shift[..., None]), dim=-1).to(images)
-    grid = F.affine_grid(theta, [len(squares), images.shape[1], fine, fine], align_corners=False)
+    with torch.autocast(images.device.type, enabled=False):  # places are no matter for bfloat16
+        turn = squares.matrices().cpu() / 2 / scale[:, None]
+        shift = squares.centre.cpu() / scale - 1
+        theta = torch.cat((turn, shift[..., None]), dim=-1).to(images)
+        size_of_grid = [len(squares), images.shape[1], fine, fine]
+        grid = F.affine_grid(theta, size_of_grid, align_corners=False)
     crops = F.grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)
     return F.avg_pool2d(crops, supersample) if supersample > 1 else crops

@@ -9,20 +9,24 @@ import torch
 from lightning.pytorch import Callback
 from torch import Tensor, nn
 
+from vasa.training.nonfinite_guard import NonFiniteGuard
+
 
 class ModelEma(Callback):
     """Averages `module.model`, and nothing else, after each batch.
 
     ema <- d ema + (1 - d) weights, with d = min(decay, (1 + n) / (10 + n)) after n batches, so
     that a short run is not an average with its random start. Buffers that are not floating point
-    are copied.
+    are copied. A step that the guard left out is none: the average stays as it is.
 
     Args:
         decay: the final d, in [0, 1).
+        guard: knows whether the network's optimiser (the first) took its step.
     """
 
-    def __init__(self, *, decay: float) -> None:
+    def __init__(self, *, decay: float, guard: NonFiniteGuard) -> None:
         self.decay = decay
+        self.guard = guard
         self.num_updates = 0
         self.average: dict[str, Tensor] = {}
 
@@ -37,6 +41,8 @@ class ModelEma(Callback):
     @torch.no_grad()
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module, *_: Any) -> None:
         """One step of the average."""
+        if self.guard.has_left_out():
+            return
         decay = min(self.decay, (1 + self.num_updates) / (10 + self.num_updates))
         self.num_updates += 1
         for name, value in pl_module.model.state_dict().items():

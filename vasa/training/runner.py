@@ -61,7 +61,8 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
     _quiet()
     mirrors, lock = None, RunLock(folder.path)
     try:
-        average = ModelEma(decay=config["ema_decay"])
+        guard = callbacks.NonFiniteGuard(folder=folder, max_steps=config["max_nonfinite_steps"])
+        average = ModelEma(decay=config["ema_decay"], guard=guard)
         store = CheckpointStore(
             folder=folder.checkpoints,
             keep_last=config["checkpoint_last"],
@@ -95,7 +96,7 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         )
         around: list[Callback] = [
             callbacks.StepSeeds(seed=config["seed"]),
-            callbacks.NonFiniteGuard(folder=folder, max_steps=config["max_nonfinite_steps"]),
+            guard,
             average,
             record,
             samples,

@@ -10,6 +10,7 @@ from vasa.losses.adversarial import discriminator_hinge_loss
 from vasa.losses.code_leak import CodeLeak
 from vasa.losses.motion_transfer import NUM_FACE
 from vasa.models.face_autoencoder import FaceAutoencoder
+from vasa.training.nonfinite_guard import StepLosses
 from vasa.training.optimisation import adamw_cosine
 from vasa.training.stage1_losses import Stage1Losses, Stage1Result
 from vasa.training.stage1_samples import NUM_PEOPLE, stage1_samples
@@ -37,6 +38,8 @@ class Stage1Module(Stage1Losses):
         augmentation: of the dynamics encoder's view.
         perceptual: network of the perceptual distance: `face_expert`, `squeezenet` or `vgg19`.
         perceptual_weights: its file, where it is not found by its name.
+        identity: network of the cross-identity term and of face-recognition features:
+            `face_expert`, or `faceres`, a pretrained one.
         discriminator: the adversary; None for none.
         adversary: when it plays and how it learns.
         foreground: where losses on pictures act.
@@ -65,6 +68,7 @@ class Stage1Module(Stage1Losses):
         augmentation: DriverAugmentation,
         perceptual: str,
         perceptual_weights: str | None,
+        identity: str,
         discriminator: nn.Module | None,
         adversary: AdversarySettings,
         foreground: ForegroundSettings,
@@ -93,11 +97,17 @@ class Stage1Module(Stage1Losses):
         self.encoder_steps = encoder_steps
         self.readout = nn.Linear(model.z_dyn_dim, NUM_FACE)
         self.seed = seed
-        self.take_frozen(expert, perceptual=perceptual, perceptual_weights=perceptual_weights)
+        self.take_frozen(
+            expert,
+            perceptual=perceptual,
+            perceptual_weights=perceptual_weights,
+            identity=identity,
+        )
         self.code_leak = CodeLeak(
             z_dyn_dim=model.z_dyn_dim, memory=LEAK_MEMORY, sigma=augmentation.code_noise
         )
         self.automatic_optimization = False
+        self.step_losses: StepLosses | None = None
         self.gradient_clip = gradient_clip
         self.micro_batches = micro_batches
         self.optimisation = {
@@ -133,19 +143,35 @@ class Stage1Module(Stage1Losses):
             self.discriminator.requires_grad_(False)
         for number, part in enumerate(_parts(batch, self.micro_batches)):
             found = self.losses(part, step, part=number)
-            weighted = (self.weight(name, step) * value for name, value in found.terms.items())
-            loss = cast(Tensor, sum(weighted))
+            loss = self.weighted_sum(found.terms, step)
             self.manual_backward(loss / self.micro_batches)
             done.append((loss.detach(), found))
         schedules = _listed(self.lr_schedulers())
+        values = _means([{**found.terms, **found.looks, "loss": loss} for loss, found in done])
+        self._show(values, of="loss")
         optimizers[0].step()
         schedules[0].step()
-        values = _means([{**found.terms, "loss": loss} for loss, found in done])
         if self.plays(step):
-            values |= self._adversary_step(optimizers[1], [found for _, found in done])
+            self._adversary_step(optimizers[1], [found for _, found in done])
             schedules[1].step()
         # all at once: logging between the optimisers' hooks makes Lightning forget what came first
-        self.log_dict({f"train/{name}": value for name, value in values.items()})
+        assert self.step_losses is not None
+        self.log_dict(dict(self.step_losses.values))
+
+    def weighted_sum(self, terms: dict[str, Tensor], step: int) -> Tensor:
+        """The loss that is minimised; a term of weight 0 has no part in it, finite or not."""
+        weighted = [
+            weight * value
+            for name, value in terms.items()
+            if (weight := self.weight(name, step)) > 0
+        ]
+        return cast(Tensor, sum(weighted))
+
+    def _show(self, values: dict[str, Tensor], *, of: str) -> None:
+        """Have the guard, which looks before an optimiser's step, see this step's losses."""
+        known = {} if self.step_losses is None or of == "loss" else self.step_losses.values
+        named = {f"train/{name}": value for name, value in values.items()}
+        self.step_losses = StepLosses(minimised=f"train/{of}", values={**known, **named})
 
     def weight(self, name: str, step: int) -> float:
         """A loss's weight; what empties the code grows over the first half of the encoders' steps.
@@ -162,7 +188,7 @@ class Stage1Module(Stage1Losses):
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         torch.nn.utils.clip_grad_norm_(parameters, self.gradient_clip)
 
-    def _adversary_step(self, optimizer: Any, done: list[Stage1Result]) -> dict[str, Tensor]:
+    def _adversary_step(self, optimizer: Any, done: list[Stage1Result]) -> None:
         assert self.discriminator is not None
         self.discriminator.requires_grad_(True)
         optimizer.zero_grad()
@@ -176,8 +202,8 @@ class Stage1Module(Stage1Losses):
             )
             self.manual_backward(loss / len(done))
             losses.append({"discriminator": loss.detach()})
+        self._show(_means(losses), of="discriminator")
         optimizer.step()
-        return _means(losses)
 
     def sample_images(self) -> dict[str, Tensor]:
         """Grids of what the network does with people of the first batch."""

@@ -1,9 +1,8 @@
 """The losses of stage 1 on a batch of frame pairs (VASA-1 sec. 3.1); formulas: vasa.losses."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import cast
 
 import torch
@@ -18,13 +17,12 @@ from vasa.losses.gaze_features import gaze_feature_loss
 from vasa.losses.motion_transfer import motion_transfer_loss
 from vasa.losses.perceptual import Features, perceptual_loss
 from vasa.losses.reconstruction import reconstruction_loss, squared_error_loss
-from vasa.losses.regions import region_weights
+from vasa.losses.regions import EYES, MOUTH, region_error, region_weights
 from vasa.losses.transfer_consistency import transfer_consistency_loss
 from vasa.losses.warp_field import warp_magnitude_loss, warp_smoothness_loss
-from vasa.models.checkpoint import load_model
-from vasa.pretrained.perceptual import make_perceptual
 from vasa.training.ranks import mean_of_all, rows_of_all, share_of, valid_share
-from vasa.training.stage1_motion import Stage1Motion, face_target
+from vasa.training.stage1_frozen import Stage1Frozen
+from vasa.training.stage1_motion import face_target
 from vasa.training.stage1_pairs import Pairs, num_transfers, pairs_in_process, pairs_of_all
 from vasa.training.stage1_settings import (
     AdversarySettings,
@@ -45,18 +43,20 @@ class Stage1Result:
 
     Attributes:
         terms: every loss, unweighted.
+        looks: what is measured now and then and has no weight: L1 in the mouth and in the eyes.
         result: drawn drivers `b 3 h w`; None while the encoders learn alone.
         target: the drivers themselves.
         foreground: weights of their pixels, `b 1 h w`; None for none.
     """
 
     terms: dict[str, Tensor]
+    looks: dict[str, Tensor] = field(default_factory=dict)
     result: Tensor | None = None
     target: Tensor | None = None
     foreground: Tensor | None = None
 
 
-class Stage1Losses(Stage1Motion):
+class Stage1Losses(Stage1Frozen):
     """The losses of a batch; the networks and settings are those of `Stage1Module`."""
 
     discriminator: nn.Module | None
@@ -65,37 +65,6 @@ class Stage1Losses(Stage1Motion):
     foreground: ForegroundSettings
     log_unused_every: int
     transfer_share: float
-
-    def take_frozen(self, expert: str, *, perceptual: str, perceptual_weights: str | None) -> None:
-        """Load the networks that losses look through.
-
-        They are kept so that neither optimiser nor checkpoint nor average sees them.
-
-        Args:
-            expert: run folder of the face expert.
-            perceptual: network of the perceptual distance.
-            perceptual_weights: its file.
-        """
-        self._frozen: list[nn.Module] = [load_model(Path(expert) / "model").requires_grad_(False)]
-        self._perceptual: Features | None = None
-        if perceptual != "face_expert":
-            self._perceptual = make_perceptual(perceptual, perceptual_weights)
-
-    @property
-    def expert(self) -> nn.Module:
-        """The frozen network that perceptual and measured losses look through."""
-        return self._frozen[0]
-
-    def on_fit_start(self) -> None:
-        """Take the frozen network along to the device."""
-        self._frozen[0] = self._frozen[0].to(self.device)
-
-    @property
-    def features(self) -> Features:
-        """Features of the perceptual distance."""
-        if self._perceptual is not None:
-            return self._perceptual
-        return cast(Features, self.expert.features)
 
     def plays(self, step: int) -> bool:
         """Whether the adversary takes part at this step."""
@@ -176,29 +145,62 @@ class Stage1Losses(Stage1Motion):
             ),
             **motion.terms,
             **self._transfer_terms(pairs, flat, result, step),
-            **self._looked_at(
-                step,
-                face_features=lambda: perceptual_loss(
-                    result, target, self.expert.features, weights=foreground, across=across
-                ),
-                gaze_features=lambda: gaze_feature_loss(
-                    result,
-                    target,
-                    driver_landmarks,
-                    self.expert.features,
-                    crop_px=EYE_CROP_PX,
-                    reach=EYE_REACH,
-                    across=across,
-                ),
-                warp_size=lambda: warp_magnitude_loss(self._offsets(z_dyn[people:], z_id[:people])),
-                warp_roughness=lambda: warp_smoothness_loss(
-                    self._offsets(z_dyn[people:], z_id[:people])
-                ),
+            **self._optional_terms(
+                result, target, driver_landmarks, foreground, latents=latents, step=step
             ),
         }
         if self.plays(step):
             terms |= self._adversarial_terms(result, target, foreground)
-        return Stage1Result(terms=terms, result=result, target=target, foreground=foreground)
+        return Stage1Result(
+            terms=terms,
+            looks=self._looks(result, target, driver_landmarks, step),
+            result=result,
+            target=target,
+            foreground=foreground,
+        )
+
+    def _optional_terms(
+        self,
+        result: Tensor,
+        target: Tensor,
+        landmarks: Tensor,
+        foreground: Tensor | None,
+        *,
+        latents: FaceLatents,
+        step: int,
+    ) -> dict[str, Tensor]:
+        """What larger sizes have and tiny lacks."""
+        across = partial(mean_of_all, self)
+        warps = cache(lambda: self._warp_fields(latents, people=len(result)))
+        return self._looked_at(
+            step,
+            face_features=lambda: perceptual_loss(
+                result, target, self.face_features, weights=foreground, across=across
+            ),
+            gaze_features=lambda: gaze_feature_loss(
+                result,
+                target,
+                landmarks,
+                cast(Features, self.expert.features),
+                crop_px=EYE_CROP_PX,
+                reach=EYE_REACH,
+                across=across,
+            ),
+            warp_size=lambda: torch.stack([warp_magnitude_loss(one) for one in warps()]).sum(),
+            warp_roughness=lambda: torch.stack(
+                [warp_smoothness_loss(one) for one in warps()]
+            ).sum(),
+        )
+
+    @torch.no_grad()
+    def _looks(
+        self, result: Tensor, target: Tensor, landmarks: Tensor, step: int
+    ) -> dict[str, Tensor]:
+        """The regions' own L1: their pixel weights show in the mean over all pixels alone."""
+        if step % self.log_unused_every:
+            return {}
+        regions = {"mouth": MOUTH, "eyes": EYES}
+        return {name: region_error(result, target, landmarks, of) for name, of in regions.items()}
 
     def _foreground(self, landmarks: Tensor, size: int, valid: Tensor) -> Tensor | None:
         settings = self.foreground
@@ -214,9 +216,17 @@ class Stage1Losses(Stage1Motion):
             valid=valid,
         )
 
-    def _offsets(self, z_dyn: Tensor, z_id: Tensor) -> Tensor:
-        """The driver's non-rigid offsets `b 3 d h w`."""
-        return self.model.warp_driver(z_dyn, z_id)[0]
+    def _warp_fields(self, latents: FaceLatents, *, people: int) -> list[Tensor]:
+        """What the warp generators make of sources and drivers, `b c d h w` each.
+
+        Offsets of both, and the driver's residual.
+        """
+        weights = self.weights
+        with torch.set_grad_enabled(weights.warp_size > 0 or weights.warp_roughness > 0):
+            z_id, z_dyn = latents.z_id[:people], latents.z_dyn
+            to_canonical, _ = self.model.warp_source(z_dyn[:people], z_id)
+            from_canonical, residual = self.model.warp_driver(z_dyn[people:], z_id)
+        return [to_canonical, from_canonical, residual]
 
     def _adversarial_terms(
         self, result: Tensor, target: Tensor, foreground: Tensor | None
@@ -257,8 +267,7 @@ class Stage1Losses(Stage1Motion):
         )
         posed, animated, crossed = transferred.chunk(3)
         measured = self.expert(torch.cat((posed, crossed, result)))
-        with torch.no_grad():
-            source_embedding = self.expert(pairs.image[i]).identity
+        source_embedding = self.identity_of_sources(pairs.image[i])
         moving_as = face_target(
             {
                 name: torch.cat((rows[torch.cat((j, other))], flat[name][len(result) :]))
@@ -283,7 +292,7 @@ class Stage1Losses(Stage1Motion):
                 across=partial(mean_of_all, self),
             ),
             "cross_identity": cross_identity_loss(
-                measured.identity[some : 2 * some], source_embedding
+                self.identity_of(crossed, measured.identity[some : 2 * some]), source_embedding
             ),
             "transfer": weigh * motion_transfer_loss(measured, target),
             **self._looked_at(

@@ -8,7 +8,11 @@ class Stage1Weights:
     """Weights of the losses.
 
     Each loss is logged, also at weight 0; those that only larger sizes use cost nothing at weight 0
-    but a look without gradients every `log_unused_every` steps.
+    but a look without gradients every `log_unused_every` steps. Two are not: without a
+    discriminator (`discriminator: null`, as at tiny and small) or before it plays, there is nobody
+    to ask for `adversarial` and `matching`, and there is no such number. `mouth` and `eyes` are
+    no terms of the sum but weights of pixels in `reconstruction` and `squared`; what is logged
+    under their names, as often as a look, is the L1 of the region alone.
 
     Attributes:
         reconstruction: weighted L1.
@@ -17,19 +21,20 @@ class Stage1Weights:
         pose: pose code against labels.
         landmarks: places that the pose is read from, against labels.
         consistency: VASA-1's transfer consistency.
-        cross_identity: VASA-1's cross-identity term.
+        cross_identity: VASA-1's cross-identity term, on the embedding of `module.identity`.
         transfer: measured pose, mouth, gaze and blink of results and of transfers.
         dynamics: mouth, gaze and blink read linearly off the dynamics code, against labels.
         bottleneck: information in the dynamics code.
         pose_leak: head pose that a linear probe finds in the dynamics code.
         identity_leak: person that it finds; 0 where the frames of a clip share more than the person
             (an emotion, a main gaze), which would go with it.
-        face_features: features of the face expert (MegaPortraits takes VGGFace's).
-        gaze_features: the same on the eyes alone.
+        face_features: features of `module.identity` (MegaPortraits takes VGGFace's).
+        gaze_features: features of the face expert, on the eyes alone.
         cycle: MegaPortraits' large-margin cosine over dynamics codes.
         adversarial: hinge against the discriminator.
         matching: the discriminator's features.
-        warp_size: magnitude of the non-rigid offsets.
+        warp_size: magnitude of the non-rigid offsets of source and driver, and of the driver's
+            residual.
         warp_roughness: their differences between neighbours.
         mouth: region weight of the mouth in the reconstruction.
         eyes: region weight of the eyes.

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from vasa.evaluation.metrics.diversity import sample_spread
 from vasa.evaluation.protocols.diversity import diversity
 from vasa.evaluation.report.diversity import diversity_figure
 from vasa.evaluation.sample_spread import (
     SourceSamples,
     brow_height,
-    sample_spread,
     source_samples,
 )
 

@@ -74,7 +74,7 @@ def test_grows_with_the_perturbation() -> None:
 
 def test_metric_is_the_function_and_halves_merge_to_the_whole() -> None:
     real, fake = rows(50, 6) + 5, rows(30, 6, seed=1)
-    whole, half = FrechetDistance(num_features=6), FrechetDistance(num_features=6)
+    whole, half = FrechetDistance(), FrechetDistance()
     other = copy.deepcopy(half)
     for metric, part in ((half, slice(0, 20)), (other, slice(20, None))):
         metric.update(real[part], is_real=True)
@@ -91,7 +91,7 @@ def test_metric_is_the_function_and_halves_merge_to_the_whole() -> None:
 
 def test_metric_of_float32_far_from_the_origin() -> None:
     real = rows(40, 4).float() + 1000
-    metric = FrechetDistance(num_features=4)
+    metric = FrechetDistance()
     metric.update(real, is_real=True)
     metric.update(real + 1, is_real=False)
     assert float(metric.compute()) == pytest.approx(4, rel=1e-3)
@@ -109,7 +109,7 @@ def test_users_errors() -> None:
         frechet_distance(good, good[:, :2])
     with pytest.raises(InputError, match="expected features of shape"):
         frechet_distance(good[0], good)
-    metric = FrechetDistance(num_features=3)
+    metric = FrechetDistance()
     metric.update(good, is_real=True)
     metric.update(good[:1], is_real=False)
     with pytest.raises(InputError, match="expected 2 rows or more"):

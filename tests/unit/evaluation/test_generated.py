@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from vasa.evaluation.metrics.blink import count_blinks
-from vasa.evaluation.metrics.closure import closure_spans, closures_made
+from vasa.evaluation.metrics.blink import BlinkRate, count_blinks
+from vasa.evaluation.metrics.closure import ClosureRate, closure_spans, closures_made
 from vasa.evaluation.metrics.ratio import DeviationInSpreads, RatioOfSums
-from vasa.evaluation.protocols.generated import generated, mean_pose_change
+from vasa.evaluation.protocols.generated import generated
 from vasa.evaluation.settings import EventSettings
 
 EVENTS = EventSettings(
@@ -166,12 +166,6 @@ def test_ratio_and_deviation_merge_as_one():
     assert math.isnan(float(alone.compute()))
 
 
-def test_pose_change_is_an_angle_a_frame():
-    pose = torch.zeros(5, 6)
-    pose[:, 0] = torch.arange(5) * math.radians(2)
-    assert float(mean_pose_change(pose)) == pytest.approx(2.0, abs=1e-4)
-
-
 def test_distance_of_motion_has_real_clips_as_its_floor(world, clips):
     same = run(world, clips, [clip.frames for clip in clips])["generated/frechet_motion"]
     assert same.value == pytest.approx(same.control) and same.n == len(clips)
@@ -188,3 +182,20 @@ def test_what_is_real_is_read_from_the_real_videos(world, clips):
     changed, own = (found["generated/pose_change"] for found in (rows, plain))
     assert changed.value == own.value
     assert changed.control is not None and changed.control < 0.7 * own.control
+
+
+def test_rates_are_of_all_clips_together():
+    blinks = BlinkRate(shut=0.5, opened=0.3, fps=25)
+    once = torch.zeros(50)
+    once[10:13] = 1.0
+    blinks.update(once)
+    blinks.update(torch.zeros(100))
+    assert blinks.per_clip().tolist() == [0.5, 0.0]
+    assert float(blinks.compute()) == pytest.approx(1 / 6)
+    closures = ClosureRate(share=0.2, tolerance_frames=0)
+    opening = torch.tensor([0.5, 0.5, 0.0, 0.5, 0.5, 0.5])
+    closures.update(opening, ["a", "a", "m", "a", "p", "a"])
+    closures.update(opening, ["a"] * 6)
+    assert closures.per_clip().tolist() == pytest.approx([0.5, math.nan], nan_ok=True)
+    found = closures.estimate(num_resamples=10, seed=0)
+    assert (found.value, found.num_clips, found.num_empty) == (0.5, 1, 1)

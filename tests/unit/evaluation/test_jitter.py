@@ -1,6 +1,5 @@
 """Motion between frames against closed forms: dP, jitter, and how lips move."""
 
-import copy
 import math
 
 import numpy as np
@@ -9,9 +8,15 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from vasa.evaluation.metrics.image import MOUTH_LANDMARKS
-from vasa.evaluation.metrics.landmarks import MouthVelocityError, in_eye_frame
+from vasa.evaluation.metrics.landmarks import (
+    LipDistance,
+    MouthVelocityError,
+    in_eye_frame,
+    lip_points,
+)
 from vasa.evaluation.metrics.motion import (
     Jitter,
+    MotionSpread,
     PoseVariation,
     acceleration_energy,
     mean_pose_change,
@@ -67,7 +72,10 @@ def test_even_motion_has_no_jitter_and_trembling_has() -> None:
     # 1, -2, 1 times 3 in 10 places
     assert float(acceleration_energy(spike)) == pytest.approx(6 * 9 / 10)
     with pytest.raises(ValueError, match="three frames"):
-        Jitter().update(torch.zeros(2, 1))
+        acceleration_energy(torch.zeros(2, 1))
+    short = Jitter()
+    short.update(torch.zeros(2, 1))
+    assert short.per_clip().isnan().all(), "left out"
 
 
 def test_pose_change_as_scipy_composes_rotations() -> None:
@@ -86,9 +94,9 @@ def test_pose_change_as_scipy_composes_rotations() -> None:
 
 
 def rotation_of(pose: torch.Tensor) -> Rotation:
-    from vasa.geometry.rotation import rotation_from_angles
-
-    return Rotation.from_matrix(rotation_from_angles(pose[:, :3]).numpy())
+    """R_z(roll) R_y(yaw) R_x(pitch), turns about the head's own axes in that order."""
+    yaw, pitch, roll = pose[:, :3].T.numpy()
+    return Rotation.from_euler("ZYX", np.stack((roll, yaw, pitch), axis=1))
 
 
 def test_seen_from_the_eyes_the_head_stands_still() -> None:
@@ -102,19 +110,19 @@ def test_seen_from_the_eyes_the_head_stands_still() -> None:
 def test_mouth_velocity_error() -> None:
     driver = face()
     metric = MouthVelocityError()
-    metric.update(moved(driver), driver)
+    metric.update(lip_points(moved(driver)), lip_points(driver))
     assert float(metric.compute()) == pytest.approx(0, abs=1e-9)
     # A lip that opens 3 px a frame where the driver's rests: 6% of the eye distance.
     still = face()[:1].repeat(6, 1, 1)
     opening = still.clone()
     opening[:, MOUTH_LANDMARKS, 1] += 3.0 * torch.arange(6)[:, None]
     metric = MouthVelocityError()
-    metric.update(opening, still)
+    metric.update(lip_points(opening), lip_points(still))
     assert float(metric.compute()) == pytest.approx(6.0)
     # Where it stands is not asked, but which way it goes is.
     metric = MouthVelocityError()
-    metric.update(opening + 20, opening)
-    metric.update(opening.flip(0), opening)
+    metric.update(lip_points(opening + 20), lip_points(opening))
+    metric.update(lip_points(opening.flip(0)), lip_points(opening))
     assert metric.per_clip().tolist() == pytest.approx([0.0, 12.0], abs=1e-9)
     assert not metric.higher_is_better
 
@@ -127,19 +135,28 @@ def test_worse_lips_score_worse() -> None:
     found = []
     for result in (0.8 * driver + 0.2 * still, still, late):
         metric = MouthVelocityError()
-        metric.update(result, driver)
+        metric.update(lip_points(result), lip_points(driver))
         found.append(float(metric.compute()))
     assert found == sorted(found) and found[0] == pytest.approx(0.2 * found[1])
 
 
-@pytest.mark.parametrize("make", [Jitter, PoseVariation, MouthVelocityError])
-def test_halves_merge_to_the_whole(make) -> None:
-    whole, first, second = make(), make(), make()
-    for index in range(6):
-        clip = (face(seed=index), face(seed=index + 10))
-        if make is not MouthVelocityError:
-            clip = (clip[0][:, :3, 0] / 50,)
-        whole.update(*clip)
-        (first if index < 2 else second).update(*clip)
-    first.merge_state(copy.deepcopy(second))
-    torch.testing.assert_close(first.compute(), whole.compute(), rtol=1e-12, atol=0)
+def test_lip_distance_of_a_known_shift() -> None:
+    driver = face()
+    lower = driver.clone()
+    lower[:, MOUTH_LANDMARKS] += torch.tensor([1.5, -2.0]).double()  # 2.5 px of 50
+    metric = LipDistance()
+    metric.update(lip_points(lower), lip_points(driver))
+    metric.update(lip_points(moved(lower)), lip_points(moved(driver, seed=2)))
+    metric.update(lip_points(driver)[:0], lip_points(driver)[:0])
+    assert metric.per_clip().tolist() == pytest.approx([5.0, 5.0, math.nan], nan_ok=True)
+
+
+def test_spread_is_the_root_of_summed_variances() -> None:
+    series = swing(50.0, amplitude=3.0)
+    metric = MotionSpread()
+    metric.update(series[:, 0])
+    metric.update(torch.cat((series, series + 7), dim=1))
+    metric.update(series[:1])
+    one = 3.0 / math.sqrt(2)
+    expected = [one, one * math.sqrt(2), math.nan]
+    assert metric.per_clip().tolist() == pytest.approx(expected, rel=0.01, nan_ok=True)

@@ -149,6 +149,23 @@ def test_distances_that_were_published_are_measured_where_asked(longer, tmp_path
     assert not any("fvd" in name or name.endswith("fid") for name in plain)
 
 
+def test_motion_is_taken_from_the_set_that_is_named(world, tmp_path):
+    library = tmp_path / "library"
+    with FaceShardWriter(library, clips_per_shard=8, prep_version="1") as writer:
+        for person in (10, 11):
+            spec = ClipSpec(split="train", person=person, clip=0, size=64, seconds=1, seed=0)
+            writer.write(make_clip(spec))
+    names = ["real", "random_motion", "ridge"]
+    rows = run(world, tmp_path / "results.jsonl", names=names, library=str(library))
+    shared = tmp_path / "eval"
+    assert len(list(shared.rglob("library-*/*.npz"))) == 2
+    own = run(world, tmp_path / "own.jsonl", names=names)
+    assert len(list(shared.rglob("library-*/*.npz"))) == 2 + 3
+    name = "methods/random_motion/pose_variation_deg"
+    assert rows[name].value != own[name].value
+    assert rows["methods/real/jitter"].value == own["methods/real/jitter"].value
+
+
 def test_a_list_names_exactly_the_clips(world, tmp_path):
     output, path = tmp_path / "results.jsonl", tmp_path / "lists" / "synth.txt"
     beside = run(world, output, names=["real"], list_rule="synth")
@@ -176,6 +193,8 @@ def test_a_list_names_exactly_the_clips(world, tmp_path):
         ({"retrieval_frames": 5}, "even"),
         ({"published": ["fvd"]}, "fvd_25, fid.*got fvd"),
         ({"fvd_rows": 0}, "fvd_rows of at least 1"),
+        ({"ridge_folds": 1}, "ridge_folds of 2"),
+        ({"library": "no/such/set", "names": ["real", "ridge"]}, "no/such/set"),
         ({"folders": {"theirs": "no/such/folder"}}, "folder of mp4 files"),
         ({"folders": {"theirs": "."}}, "named by clip key.*write_inputs"),
     ],

@@ -1,18 +1,26 @@
 """Metrics against closed forms, and halves that merge to the whole."""
 
-import copy
+import json
 import math
 
 import pytest
 import torch
 
 from vasa.evaluation.metrics.clip_metric import MeanOverClips, bootstrap_interval
-from vasa.evaluation.metrics.correlation import ClipCorrelation, PooledCorrelation, pearson
+from vasa.evaluation.metrics.control import DistanceError, GazeError, ObeyedShare
+from vasa.evaluation.metrics.correlation import (
+    ClipCorrelation,
+    PooledCorrelation,
+    VectorCorrelation,
+    pearson,
+)
 from vasa.evaluation.metrics.identity import IdentitySimilarity
 from vasa.evaluation.metrics.image import PSNR_CEILING_DB, Psnr, Ssim, mouth_mask
 from vasa.evaluation.metrics.landmarks import LandmarkNme, frame_nme
 from vasa.evaluation.metrics.perceptual import PerceptualDistance, frame_distance
 from vasa.evaluation.metrics.pose import AngleError, PoseError
+from vasa.evaluation.metrics.ratio import RatioOfSums
+from vasa.evaluation.results import Bootstrap
 from vasa.pretrained.perceptual import SqueezeNetFeatures
 
 
@@ -42,6 +50,54 @@ def test_masked_psnr_sees_the_mask_alone() -> None:
     metric = Psnr()
     metric.update(result, target, mask)
     assert float(metric.compute()) == pytest.approx(40.0, abs=1e-3)
+
+
+def test_a_clip_whose_masks_are_all_empty_is_left_out_and_told() -> None:
+    target = torch.full((4, 3, 8, 8), 0.5)
+    empty = torch.zeros(4, 8, 8, dtype=torch.bool)
+    some = empty.clone()
+    some[1] = True
+    psnr, beside = Psnr(), Psnr()
+    for metric, error in ((psnr, 0.1), (beside, 0.01)):
+        metric.update(target + error, target, some)  # the three empty frames do not count
+        metric.update(target, target, empty)
+        metric.update(target + error, target)
+    assert psnr.per_clip()[[0, 2]].tolist() == pytest.approx([20.0, 20.0], abs=1e-3)
+    assert psnr.per_clip()[1].isnan() and float(psnr.compute()) == pytest.approx(20.0, abs=1e-3)
+    row = Bootstrap(num_resamples=50, seed=0).row(
+        metric="self_reenactment/psnr_mouth",
+        measured=psnr,
+        control=beside,
+        control_name="",
+        split="test",
+        unit="dB",
+        note="box",
+        keep_clips=True,
+    )
+    assert row.n == 2 and row.note == "box; 1 of 3 clips left out: nothing to score in them"
+    assert row.control == pytest.approx(40.0, abs=1e-3) and row.ci_low == pytest.approx(row.ci_high)
+    assert json.loads(row.to_json())["clip_values"][1] is None
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_number_that_is_not_finite_is_a_fault(value: float) -> None:
+    with pytest.raises(ValueError, match="MeanOverClips expected finite numbers"):
+        MeanOverClips().update(torch.tensor(value))
+    with pytest.raises(ValueError, match="Psnr expected finite"):
+        Psnr().update(torch.full((1, 3, 8, 8), value), torch.zeros(1, 3, 8, 8))
+    with pytest.raises(ValueError, match="RatioOfSums expected finite"):
+        RatioOfSums().update(value, 1.0)
+
+
+def test_a_clip_without_frames_is_left_out() -> None:
+    for metric, given in (
+        (PoseError(), torch.zeros(0, 6)),
+        (IdentitySimilarity(), torch.zeros(0, 8)),
+        (ClipCorrelation(), torch.zeros(0)),
+    ):
+        metric.update(given, given)
+        found = metric.estimate(num_resamples=10, seed=0)
+        assert (found.num_clips, found.num_empty) == (0, 1) and math.isnan(found.value)
 
 
 def test_mouth_mask_is_the_box_of_the_lips_with_its_margin() -> None:
@@ -102,7 +158,7 @@ def test_constant_result_counts_as_zero_and_constant_target_is_left_out() -> Non
     metric.update(torch.ones(10), series)
     metric.update(series, series)
     metric.update(series, torch.ones(10))
-    assert metric.per_clip().tolist() == pytest.approx([0.0, 1.0])
+    assert metric.per_clip().tolist() == pytest.approx([0.0, 1.0, math.nan], nan_ok=True)
     assert float(metric.compute()) == pytest.approx(0.5)
 
 
@@ -183,35 +239,65 @@ def test_perceptual_distance_is_that_of_the_training_network(weights_dir, monkey
     assert float(metric.compute()) == pytest.approx(expected, rel=1e-5)
 
 
-def colours() -> PerceptualDistance:
-    return PerceptualDistance(features=lambda images: [images], batch_size=2)
+def test_gaze_error_is_the_angle_of_two_directions() -> None:
+    metric = GazeError()
+    metric.update(torch.tensor([[0.2, 0.0], [0.0, -0.1]]), torch.tensor([[-0.1, 0.0], [0.0, 0.1]]))
+    metric.update(torch.tensor([[math.pi / 2, 0.0]]), torch.tensor([[0.0, math.pi / 2]]))
+    # cos(angle) = cos t cos p between (t, p) and straight ahead
+    metric.update(torch.tensor([[0.5, 0.3]]), torch.zeros(1, 2))
+    expected = math.acos(math.cos(0.5) * math.cos(0.3))
+    found = metric.per_clip().deg2rad().tolist()
+    assert found == pytest.approx([0.25, math.pi / 2, expected], abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("make", "shape"),
-    [
-        (PooledCorrelation, (15,)),
-        (ClipCorrelation, (15,)),
-        (PoseError, (15, 6)),
-        (Psnr, None),
-        (IdentitySimilarity, (15, 8)),
-        (LandmarkNme, (15, 68, 2)),
-        (colours, None),
-    ],
-)
-def test_merge_of_halves_is_the_whole(make, shape) -> None:
-    generator = torch.Generator().manual_seed(1)
-    clips = [
-        torch.rand(2, *(shape or (3, 3, 16, 16)), generator=generator) + 0.1 * index
-        for index in range(6)
-    ]
-    whole, first, second = make(), make(), make()
-    for index, (result, target) in enumerate(clips):
-        whole.update(result, target)
-        (first if index < 3 else second).update(result, target)
-    first.merge_state(copy.deepcopy(second))
-    torch.testing.assert_close(first.compute(), whole.compute(), rtol=1e-12, atol=0)
-    assert len(first.stacked()) == 6
+def test_distance_error_is_the_mean_difference() -> None:
+    metric = DistanceError()
+    metric.update(torch.tensor([1.0, 1.1]), torch.tensor([0.9, 1.2]))
+    metric.update(torch.tensor([1.0]), torch.tensor([1.3]))
+    assert metric.per_clip().tolist() == pytest.approx([0.1, 0.3], abs=1e-6)
+
+
+def test_ssim_of_even_pictures_is_its_luminance_term() -> None:
+    metric = Ssim()
+    even = torch.ones(2, 3, 16, 16, dtype=torch.float64)
+    metric.update(0.6 * even, 0.3 * even)
+    c1 = 0.01**2
+    expected = (2 * 0.6 * 0.3 + c1) / (0.6**2 + 0.3**2 + c1)
+    assert float(metric.compute()) == pytest.approx(expected, abs=1e-6)
+
+
+def test_obeyed_share_is_the_slope() -> None:
+    asked = torch.tensor([[-0.2, 0.1], [0.0, 0.0], [0.4, 0.2]])
+    metric = ObeyedShare()
+    metric.update(0.3 * asked + 5, asked)
+    metric.update(-0.3 * asked, asked)
+    metric.update(asked.flip(1) * torch.tensor([1.0, -1.0]), asked)
+    assert metric.per_clip()[:2].tolist() == pytest.approx([0.3, -0.3], abs=1e-5)
+    assert float(metric.per_clip()[2]) == pytest.approx(0, abs=0.05), "a change at a right angle"
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.7, math.pi / 2, math.pi])
+def test_vector_correlation_of_turned_vectors_is_the_cosine(angle: float) -> None:
+    target = torch.randn(50, 2, generator=torch.Generator().manual_seed(0)).double()
+    turn = torch.tensor(
+        [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+    ).double()
+    metric = VectorCorrelation()
+    metric.update(4 * target @ turn.T + 3, target)
+    assert float(metric.compute()) == pytest.approx(math.cos(angle), abs=1e-6)
+    metric.update(torch.ones(50, 2), target)
+    metric.update(target, torch.ones(50, 2))
+    expected = [math.cos(angle), 0.0, math.nan]
+    assert metric.per_clip().tolist() == pytest.approx(expected, abs=1e-6, nan_ok=True)
+
+
+def test_angle_error_is_of_its_own_angle() -> None:
+    target = torch.zeros(2, 6)
+    result = torch.tensor([[0.1, -0.2, 0.3, 9, 9, 9], [0.1, 0.2, -0.3, 9, 9, 9]])
+    for angle, expected in (("yaw", 0.1), ("pitch", 0.2), ("roll", 0.3)):
+        metric = AngleError(angle=angle)
+        metric.update(result, target)
+        assert math.radians(float(metric.compute())) == pytest.approx(expected, abs=1e-6)
 
 
 def test_one_unit_makes_one_draw_of_many() -> None:
@@ -223,7 +309,8 @@ def test_one_unit_makes_one_draw_of_many() -> None:
     assert metric.per_clip().tolist() == pytest.approx([1.0, 3.0])
     with metric.one_unit():
         pass
-    assert len(metric.stacked()) == 2
+    assert metric.stacked().tolist() == [[1.0, 1.0], [6.0, 2.0], [0.0, 0.0]]
+    assert metric.num_scored == 2
 
 
 def test_bootstrap_interval_covers_the_mean_as_often_as_it_says() -> None:
@@ -247,6 +334,39 @@ def test_bootstrap_width_is_the_standard_error() -> None:
     )
     expected = 2 * 1.96 * float(values.std()) / math.sqrt(200)
     assert high - low == pytest.approx(expected, rel=0.1)
+
+
+def test_copies_within_a_person_do_not_narrow_the_interval() -> None:
+    values = torch.randn(10, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    people = [f"p{index}" for index in range(10)]
+    given = {"num_resamples": 500, "seed": 0}
+
+    def of(copies: int) -> MeanOverClips:
+        metric = MeanOverClips()
+        for value in values.repeat(copies):
+            metric.update(value)
+        return metric
+
+    plain = of(1).estimate(**given)
+    alone = of(1).estimate(**given, people=people)
+    copied = of(9).estimate(**given, people=people * 9)
+    assert alone == plain and alone.num_people is None
+    assert (copied.num_clips, copied.num_people) == (90, 10)
+    assert (copied.ci_low, copied.ci_high) == pytest.approx((plain.ci_low, plain.ci_high))
+    blind = of(9).estimate(**given)
+    assert blind.ci_high - blind.ci_low < 0.5 * (plain.ci_high - plain.ci_low)
+    with pytest.raises(AssertionError, match="90 clips of MeanOverClips and 10 people"):
+        of(9).estimate(**given, people=people)
+
+
+def test_people_count_by_their_clips() -> None:
+    metric = MeanOverClips()
+    for value in (1.0, 2.0, 9.0):
+        metric.update(torch.tensor(value))
+    metric.add_empty()
+    found = metric.estimate(num_resamples=2000, seed=0, people=["a", "a", "b", "c"])
+    assert (found.value, found.num_clips, found.num_empty, found.num_people) == (4.0, 3, 1, 2)
+    assert (found.ci_low, found.ci_high) == (1.5, 9.0), "all a, or all b"
 
 
 def test_a_metric_without_clips_says_so() -> None:

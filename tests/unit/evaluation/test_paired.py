@@ -78,3 +78,16 @@ def test_users_errors() -> None:
         paired([], [])
     with pytest.raises(InputError, match="finite scores"):
         paired([1.0, float("nan")], [1.0, 2.0])
+
+
+def test_copies_within_a_person_change_neither_interval_nor_p() -> None:
+    first, second = scores(8, shift=0.3)
+    people = [str(person) for person in range(8)]
+    once = paired(first, second)
+    copied = paired_difference(first * 5, second * 5, num_resamples=4000, seed=0, people=people * 5)
+    assert (copied.num_clips, copied.num_people) == (40, 8)
+    assert copied.p_value == once.p_value
+    assert (copied.ci_low, copied.ci_high) == pytest.approx((once.ci_low, once.ci_high))
+    blind = paired(first * 5, second * 5)
+    assert blind.p_value < once.p_value
+    assert blind.ci_high - blind.ci_low < 0.6 * (once.ci_high - once.ci_low)

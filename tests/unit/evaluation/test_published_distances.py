@@ -100,9 +100,14 @@ def test_enough_clips_for_the_rows_and_a_number_that_rarely_changes(monkeypatch,
     )
 
 
+def alone(clips: dict[str, torch.Tensor]) -> dict[str, str]:
+    """Every clip is of another person."""
+    return {key: key for key in clips}
+
+
 def test_distance_is_that_of_scipy_over_both_crossings() -> None:
     made, real = sets(9, 6, 5, seed=0), sets(9, 6, 5, seed=1)
-    found = frechet_clips(made, real, max_rows=1000)
+    found = frechet_clips(made, real, max_rows=1000, speakers=alone(real))
     one, two = (torch.stack(list(side.values())) for side in (made, real))
     crossed = [
         by_scipy(one[:, mine].flatten(0, 1), two[:, theirs].flatten(0, 1))
@@ -118,7 +123,7 @@ def test_a_shift_of_the_features_is_its_square() -> None:
         f"c{i}": x[:1].expand(2, -1, -1) for i, x in enumerate(sets(4, 9, 3, seed=0).values())
     }
     moved = {key: x + torch.tensor([1.0, 2.0, 0.0]) for key, x in halves.items()}
-    found = frechet_clips(moved, halves, max_rows=1000)
+    found = frechet_clips(moved, halves, max_rows=1000, speakers=alone(halves))
     assert found is not None and found.value == pytest.approx(5.0, abs=1e-5)
 
 
@@ -128,16 +133,15 @@ def test_no_more_rows_than_asked_for_and_as_many_of_each_clip() -> None:
     }
     for key in ("long", "c0", "c1"):  # a clip's rows are numbered in drawn order
         real[key] = torch.arange(real[key].shape[1]).float()[None, :, None].repeat(2, 1, 1)
-    found = frechet_clips(real, real, max_rows=8)
+    found = frechet_clips(real, real, max_rows=8, speakers=alone(real))
     assert found is not None and found.rows == ((8, 8), (8, 8))
     assert found.num_clips == 3 and found.num_short == 1
     # 0, 1, 2 of each but the last of one: the same on both sides, so nothing is between them
     assert found.value == pytest.approx(0, abs=1e-9)
-    everything = frechet_clips(real, real, max_rows=100)
+    everything = frechet_clips(real, real, max_rows=100, speakers=alone(real))
     assert everything is not None and everything.rows == ((15, 15), (15, 15))
-    assert (
-        frechet_clips({"a": torch.zeros(2, 1, 1)}, {"a": torch.zeros(2, 1, 1)}, max_rows=9) is None
-    )
+    single = {"a": torch.zeros(2, 1, 1)}
+    assert frechet_clips(single, single, max_rows=9, speakers=alone(single)) is None
 
 
 def test_rows_say_by_whom_and_of_how_many() -> None:
@@ -159,8 +163,11 @@ def test_rows_say_by_whom_and_of_how_many() -> None:
                 for i in range(8)
             },
         )
+    people = {f"c{i}": f"p{i}" for i in range(8)}
     kinds = [fid_kind(inception), fvd_kind(describing(), max_rows=12)]
-    rows = {row.metric: row for row in distance_rows(readings, kinds, split="test")}
+    rows = {
+        row.metric: row for row in distance_rows(readings, kinds, speakers=people, split="test")
+    }
     assert set(rows) == {f"methods/{m}/{n}" for m in ("real", "ours") for n in ("fid", "fvd_25")}
     fvd = rows["methods/ours/fvd_25"]
     assert fvd.unit == "FVD" and fvd.n == 7 and fvd.stamp["features"] == "i3d:0a1b2c3d"
@@ -170,7 +177,7 @@ def test_rows_say_by_whom_and_of_how_many() -> None:
     assert "drawn by seed 0" in fvd.note and "25-frame clips by I3D (i3d:0a1b2c3d)" in fvd.note
     fid = rows["methods/ours/fid"]
     assert fid.unit == "FID" and "32 rows against 32" in fid.note and "10,000" in fid.note
-    assert distance_rows({"ours": readings["ours"]}, kinds, split="test") == []
+    assert distance_rows({"ours": readings["ours"]}, kinds, speakers=people, split="test") == []
 
     grid, more, *_ = paper_grids(list(rows.values()), tables=[2])
     assert "FVD_25 i3d:0a1b2c3d ↓" in grid.header and "FID inception:99887766 ↓" in more.header

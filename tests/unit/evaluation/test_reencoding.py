@@ -75,6 +75,7 @@ def changes(real: list[torch.Tensor]) -> dict[str, ResultRow]:
         read["uncoded"].videos[clip.key] = [reader().read(clip.frames, heard)]
     rows = methods(
         readings=list(read.values()),
+        speakers={clip.key: clip.speaker for clip in people()},
         split="test",
         weights={"syncnet": "own:untrained"},
         distances=[frames_kind(MEANS), motion_kind(10)],

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from vasa.diffusion.schedule import NoiseSchedule
 from vasa.inference.face_locator import ExpertLocator
 from vasa.inference.picture import read_picture
 from vasa.inference.pipeline import RenderSettings, TalkingFace
-from vasa.inference.rendering import blend_from
+from vasa.inference.rendering import Renderer, blend_from
 from vasa.inference.sound import check_speech
 from vasa.inference.windows import MotionSettings
 from vasa.models.checkpoint import load_model, save_model
@@ -64,6 +65,32 @@ def test_batches_do_not_change_the_pictures(face):
     one = face.render(image, motion, RenderSettings(batch_size=1, start_blend_s=0.0))
     all_at_once = face.render(image, motion, RenderSettings(batch_size=50, start_blend_s=0.0))
     assert (one.int() - all_at_once.int()).abs().max() <= 1
+
+
+def test_a_compiled_renderer_draws_the_same_and_always_whole_batches(face, monkeypatch):
+    """The compiler is stood in for by one that only traces; a graph is of one size."""
+    compiled, sizes = torch.compile, []
+
+    def traced(decode, **options):
+        graph = compiled(decode, backend="aot_eager", **options)
+        return lambda latents: sizes.append(len(latents.z_dyn)) or graph(latents)
+
+    monkeypatch.setattr(torch, "compile", traced)
+    monkeypatch.setattr("vasa.inference.rendering.shutil.which", lambda name: "/usr/bin/" + name)
+    image, motion = torch.rand(3, 64, 64), face.motion_for(speech(6400), motion_settings(face))
+    plain = face.render(image, motion, RENDER)
+    drawn = face.render(image, motion, replace(RENDER, is_compiled=True))
+    assert sizes == [7, 7] and len(drawn) == len(plain) == 10
+    assert (drawn.int() - plain.int()).abs().max() <= 1
+
+
+def test_settings_that_cannot_be_drawn_with_are_refused(face, monkeypatch):
+    image = torch.rand(3, 64, 64)
+    with pytest.raises(InputError, match="render.precision.*32-true.*'16-mixed'"):
+        Renderer(face.autoencoder, image, replace(RENDER, precision="16-mixed"))
+    monkeypatch.setattr("vasa.inference.rendering.shutil.which", lambda name: None)
+    with pytest.raises(InputError, match=r"C\+\+ compiler"):
+        Renderer(face.autoencoder, image, replace(RENDER, is_compiled=True))
 
 
 def test_the_source_is_encoded_once(face, monkeypatch):

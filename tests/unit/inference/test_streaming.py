@@ -1,5 +1,8 @@
 """A stream gives the frames of the file, to the bit, from bounded memory."""
 
+from copy import deepcopy
+from dataclasses import replace
+
 import pytest
 import torch
 from small_runs import save_small_runs
@@ -12,6 +15,8 @@ from vasa.inference.windows import ChunkPlan, MotionSettings, generate_motion
 from vasa.models.motion_blocks import TransformerBlock
 from vasa.types import InputError
 
+LEVELS = 6
+"""Of 255: what a frame drawn in bfloat16 may differ by, at most, from one drawn in float32."""
 RENDER = RenderSettings(batch_size=2, start_blend_s=0.3)
 PLANS = [None, ChunkPlan(hop_frames=3, lookahead_frames=2), ChunkPlan(hop_frames=1)]
 
@@ -65,6 +70,23 @@ def test_a_stream_is_the_file_to_the_bit(face, image, how, plan):
     found = torch.cat(streamed(stream, cut(audio, how)))
     assert len(found) == num_video_frames(len(audio))
     assert torch.equal(found, wanted)
+
+
+def test_a_stream_in_bfloat16_is_the_file_in_bfloat16(face, image):
+    """And its frames are nearly those of float32; of a network whose last layers are not zeros."""
+    face = TalkingFace(autoencoder=deepcopy(face.autoencoder), motion_model=face.motion_model)
+    for parameter in face.autoencoder.parameters():
+        if parameter.dim() > 1 and not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.02)
+    audio, asked = speech(640 * 7 + 100), settings(face, PLANS[1])
+    half = replace(RENDER, precision="bf16-mixed")
+    wanted = torch.cat(list(face.frames(image, audio, motion=asked, render=half)))
+    stream = face.stream(image, motion=asked, render=half)
+    assert torch.equal(torch.cat(streamed(stream, cut(audio, "odd"))), wanted)
+    full = torch.cat(list(face.frames(image, audio, motion=asked, render=RENDER)))
+    difference = (full.int() - wanted.int()).abs()
+    assert 0 < difference.max() <= LEVELS
+    assert difference.float().mean() < 0.5
 
 
 def test_sample_by_sample(face, image):

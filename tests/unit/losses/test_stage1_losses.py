@@ -14,9 +14,9 @@ from vasa.losses.motion_transfer import (
     motion_transfer_loss,
 )
 from vasa.losses.perceptual import perceptual_loss
-from vasa.losses.pose import pose_loss
+from vasa.losses.pose import landmark_loss, pose_loss
 from vasa.losses.reconstruction import reconstruction_loss, squared_error_loss
-from vasa.losses.regions import region_weights
+from vasa.losses.regions import EYES, MOUTH, region_error, region_weights
 from vasa.losses.transfer_consistency import transfer_consistency_loss
 from vasa.types import FaceMeasurements
 
@@ -70,6 +70,59 @@ def test_closed_forms():
     assert cross_identity_loss(first, -first) == 2
     far = torch.tensor([[0.2, 0, 0, 0, 0, 0]])  # two units: smooth L1 = 1.5, over six numbers
     assert abs(pose_loss(far, torch.zeros(1, 6), torch.ones(1)) - 1.5 / 6) < 1e-6
+
+
+def test_landmark_loss_is_smooth_l1_in_twentieths_of_half_a_picture():
+    """Errors of e units: e^2 / 2 up to one, e - 1/2 beyond; a mean over points and axes."""
+    label = torch.zeros(2, 68, 2)
+    found = label.clone()
+    found[0, 3, 0], found[0, 9, 1] = 0.5 * 0.05, -3 * 0.05
+    found[1] = 0.8 * 0.05
+    of_rows = [(0.125 + 2.5) / (68 * 2), 0.32]
+    for valid, wanted in (
+        ([1.0, 1.0], sum(of_rows) / 2),
+        ([0.0, 1.0], of_rows[1]),
+        ([1.0, 0.0], of_rows[0]),
+        ([0.0, 0.0], 0.0),
+    ):
+        loss = landmark_loss(found, label, torch.tensor(valid))
+        assert abs(loss - wanted) < 1e-6
+    assert landmark_loss(label, label, torch.ones(2)) == 0
+
+
+def test_transfer_consistency_of_constant_pictures():
+    """|a - b| + p mean_k |f_k(a) - f_k(b)| / |f_k(b)| with f = (2 x + 1, mean of 2 x 2)."""
+    a, b = (torch.full((2, 3, 8, 8), value) for value in (0.2, 0.5))
+    for weight in (0.0, 1.0, 2.0):
+        wanted = 0.3 + weight * (0.6 / 2.0 + 0.3 / 0.5) / 2
+        loss = transfer_consistency_loss(a, b, features, perceptual_weight=weight)
+        assert abs(loss - wanted) < 1e-6
+    other = 0.3 + (0.6 / 1.4 + 0.3 / 0.2) / 2
+    assert abs(transfer_consistency_loss(b, a, features, perceptual_weight=1.0) - other) < 1e-6
+
+
+def face_points() -> torch.Tensor:
+    """Eyes at (-0.4, -0.3) and (0.4, -0.3), a mouth around (0, 0.5), `1 68 2`."""
+    landmarks = torch.zeros(1, 68, 2)
+    landmarks[:, 48:68] = torch.tensor([[0.0, 0.5]]) + torch.linspace(-0.2, 0.2, 20)[:, None]
+    landmarks[:, 36:42] = torch.tensor([-0.4, -0.3])
+    landmarks[:, 42:48] = torch.tensor([0.4, -0.3])
+    return landmarks
+
+
+def test_a_regions_error_is_that_of_the_region():
+    target = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)) / 2
+    points = face_points()
+    for region in (MOUTH, EYES):
+        assert region_error(target, target, points, region) == 0
+        assert abs(region_error(target + 0.3, target, points, region) - 0.3) < 1e-6
+    below = target.clone()
+    below[:, :, 16:] += 0.4  # the mouth's half
+    assert region_error(below, target, points, MOUTH) > 0.38
+    assert region_error(below, target, points, EYES) < 0.01
+    left = target.clone()
+    left[..., :16] += 0.4  # one eye's half: both count alike
+    assert abs(region_error(left, target, points, EYES) - 0.2) < 0.01
 
 
 def test_invalid_labels_do_not_count():
@@ -127,10 +180,7 @@ def test_consistency_moves_the_first_picture():
 
 
 def test_region_weights_stress_mouth_and_eyes():
-    landmarks = torch.zeros(1, 68, 2)
-    landmarks[:, 48:68] = torch.tensor([[0.0, 0.5]]) + torch.linspace(-0.2, 0.2, 20)[:, None]
-    landmarks[:, 36:42] = torch.tensor([-0.4, -0.3])
-    landmarks[:, 42:48] = torch.tensor([0.4, -0.3])
+    landmarks = face_points()
     weights = region_weights(landmarks, 32, mouth=8.0, eyes=4.0)
     assert weights.shape == (1, 1, 32, 32)
     assert abs(weights.mean() - 1) < 1e-5

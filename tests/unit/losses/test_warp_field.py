@@ -46,3 +46,10 @@ def test_noise_is_rougher_than_a_wave_of_its_size():
 def test_a_flat_volume_has_no_depth_to_vary_in():
     assert warp_smoothness_loss(torch.ones(1, 3, 1, 4, 4)) == 0
     assert warp_smoothness_loss(torch.zeros(1, 3, 2, 4, 4, dtype=torch.bfloat16)) == 0
+
+
+def test_a_residual_of_more_channels_is_measured_alike():
+    residual = torch.zeros(1, 4, 4, 8, 8)
+    residual[:, 3] = 0.6 * places()[:1, 0]  # one channel of four rises along x
+    assert warp_smoothness_loss(residual) == pytest.approx(0.15, rel=1e-4)
+    assert warp_magnitude_loss(torch.full((1, 4, 2, 2, 2), -0.2)) == pytest.approx(0.2)

@@ -168,6 +168,7 @@ def test_nothing_is_computed_twice_without_a_gradient(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("name", ["tiny", "small"])
 def test_bfloat16_draws_nearly_the_same_picture(name: str) -> None:
+    """A mean difference of under a level of 255, and nowhere one that is seen."""
     net = awake(preset(name)).eval()
     latents = moved(net, num_motions=2)
     with torch.no_grad():
@@ -176,7 +177,8 @@ def test_bfloat16_draws_nearly_the_same_picture(name: str) -> None:
             half = net.decode(latents)
     difference = (half.float() - full).abs()
     assert full.std() > 0.05
-    assert 0 < difference.mean() < 0.01
+    assert 0 < difference.mean() < 1 / 255
+    assert difference.max() < 8 / 255
 
 
 class _Decode(nn.Module):
@@ -202,13 +204,27 @@ def test_decode_is_one_graph_without_branches_on_its_data() -> None:
         torch.testing.assert_close(program.module()(*other), _Decode(net)(*other))
 
 
-def test_compiled_decode_agrees_with_eager() -> None:
-    """One graph through torch.compile; its kernels (inductor) would take minutes to build."""
+def parts_of(given: FaceLatents | tuple[Tensor, ...] | Tensor) -> list[Tensor]:
+    if isinstance(given, FaceLatents):
+        return [given.app_volume, given.z_id, given.z_pose, given.z_dyn]
+    return [given] if isinstance(given, Tensor) else list(given)
+
+
+@pytest.mark.parametrize("name", ["encode", "motion", "decode"])
+def test_what_inference_calls_is_one_graph_that_agrees_with_eager(name: str) -> None:
+    """Through torch.compile without a break, up to the building of kernels."""
     net = awake(preset("tiny")).eval()
-    latents = moved(net, num_motions=2)
-    compiled = torch.compile(net.decode, fullgraph=True, dynamic=False, backend="aot_eager")
+    generator = torch.Generator().manual_seed(4)
+    coarse = torch.rand(2, 3, 8, 8, generator=generator)
+    image = nn.functional.interpolate(coarse, (64, 64), mode="bilinear")
+    given = moved(net, num_motions=2) if name == "decode" else image
+    eager = getattr(net, name)
+    torch._dynamo.reset()
+    compiled = torch.compile(eager, fullgraph=True, dynamic=False, backend="aot_eager")
     with torch.no_grad():
-        torch.testing.assert_close(compiled(latents), net.decode(latents))
+        found, wanted = parts_of(compiled(given)), parts_of(eager(given))
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("scale", "coarser"), [(1, [8, 12]), (2, []), (2, [8])])

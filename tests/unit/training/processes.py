@@ -169,6 +169,16 @@ def stage1(faces: Path, expert_run: Path, run_dir: Path) -> list[str]:
     ]
 
 
+def with_adversary() -> list[str]:
+    """What stage 1 needs more, to play from its first pictures on."""
+    net = "vasa.models.discriminator.MultiScaleDiscriminator"
+    return [
+        f"module.discriminator={{_target_: {net}, num_scales: 2, channels: [8, 16, 16]}}",
+        "module.weights.adversarial=0.1",
+        "module.weights.matching=1.0",
+    ]
+
+
 def syncnet(faces: Path, run_dir: Path) -> list[str]:
     """SyncNet at a size for tests."""
     return [

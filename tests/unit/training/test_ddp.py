@@ -19,6 +19,7 @@ from processes import (
     stage2,
     syncnet,
     train_in_two,
+    with_adversary,
 )
 from records import metrics_of, weights_of
 from small_faces import write_small_faces
@@ -122,6 +123,25 @@ def test_stage1_in_two_processes_is_stage1_in_one(faces, expert_run, tmp_path):
 def test_transfers_are_shared_evenly(people, count, expected):
     share = RowShare(index=0, count=count)
     assert num_transfers(people, transfer_share=0.25, share=share) == expected
+
+
+def test_stage1_with_an_adversary_in_two_processes_is_stage1_in_one(faces, expert_run, tmp_path):
+    """Up to pairs of people; both networks are the same in both processes after their steps."""
+    more = [*with_adversary(), "max_steps=4"]
+    words = [*stage1(faces, expert_run, tmp_path / "one"), *more]
+    one = metrics_of(train(cfg=config(*words, "trainer.precision=32-true")))
+    assert train_in_two([*stage1(faces, expert_run, tmp_path / "two"), *more]) == [0, 0]
+    two = metrics_of(tmp_path / "two")
+    assert ["train/discriminator" in line for line in one] == [False, False, True, True]
+    for name in ("discriminator", "adversarial", "matching", "reconstruction"):
+        assert two[2][f"train/{name}"] == pytest.approx(one[2][f"train/{name}"], rel=1e-3, abs=1e-5)
+        assert two[3][f"train/{name}"] == pytest.approx(one[3][f"train/{name}"], rel=0.05, abs=0.01)
+    found = torch.load(tmp_path / "two/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    wanted = torch.load(tmp_path / "one/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    names = [name for name in wanted if name.startswith("discriminator.")]
+    assert names
+    for name in names:  # two steps of Adam, each of the size of the learning rate
+        torch.testing.assert_close(found[name], wanted[name], atol=2e-3, rtol=0.05)
 
 
 def test_syncnet_has_the_negatives_of_all_processes(faces, tmp_path):

@@ -1,59 +1,20 @@
 """Stage 1 trains: generator and adversary, kept, continued and overfitted on drawn faces."""
 
-import json
-from pathlib import Path
-
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
-from small_faces import write_small_faces
+from small_stage1 import ADVERSARY, config, lines_of, names_in, train_small, write_inputs
 
-from vasa.cli.paths import conf_dir
 from vasa.data.face_datamodule import FaceDataModule
-from vasa.models.checkpoint import save_model
-from vasa.training.config import build
-from vasa.training.runner import train
 from vasa.types import InputError
 
 OPTIONAL = {"face_features", "gaze_features", "cycle", "warp_size", "warp_roughness"}
-ADVERSARY = (
-    "module.discriminator={_target_: vasa.models.discriminator.MultiScaleDiscriminator, "
-    "num_scales: 2, channels: [8, 16, 16]}",
-    "module.weights.adversarial=0.1",
-    "module.weights.matching=1.0",
-    "module.adversary.start_step=4",
-)
+REGIONS = {"mouth", "eyes"}
+OF_AN_ADVERSARY = {"adversarial", "matching"}
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    """A set of drawn faces and an expert with random weights."""
-    torch.set_num_threads(1)
-    root = tmp_path_factory.mktemp("stage1")
-    data = write_small_faces(root / "faces")
-    expert = _config("expert/loss", "data.root=x").module.model
-    torch.manual_seed(0)
-    model = OmegaConf.to_container(expert, resolve=True)
-    assert isinstance(model, dict)
-    save_model(build(expert), model, root / "expert" / "model")
-    return [f"data.root={data}", f"module.expert={root / 'expert'}"]
-
-
-def _config(experiment: str, *overrides: str):
-    with initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
-        return compose("train", [f"experiment={experiment}", "logger=none", *overrides])
-
-
-def _train(inputs, folder: Path, *overrides: str) -> Path:
-    few = ["max_steps=8", "module.encoder_steps=2", "module.warmup_steps=2"]
-    few += ["data.batch_size=4", "data.first_batch_size=6"]
-    quiet = ["log_every=1", "sample_every=0", "trainer.precision=32-true", f"run_dir={folder}"]
-    return train(cfg=_config("stage1/tiny", *inputs, *few, *quiet, *overrides))
-
-
-def _lines(folder: Path) -> list[dict]:
-    return [json.loads(text) for text in (folder / "metrics.jsonl").read_text().splitlines()]
+    return write_inputs(tmp_path_factory.mktemp("stage1"))
 
 
 def _all_tensors(value, name: str = "") -> dict[str, torch.Tensor]:
@@ -69,7 +30,7 @@ def _all_tensors(value, name: str = "") -> dict[str, torch.Tensor]:
 
 
 def test_killed_and_resumed_is_bit_identical_with_an_adversary(inputs, tmp_path, monkeypatch):
-    whole = _train(inputs, tmp_path / "whole", *ADVERSARY)
+    whole = train_small(inputs, tmp_path / "whole", *ADVERSARY)
     real = FaceDataModule.batch_at
 
     def dies(self, step):
@@ -79,9 +40,9 @@ def test_killed_and_resumed_is_bit_identical_with_an_adversary(inputs, tmp_path,
 
     monkeypatch.setattr(FaceDataModule, "batch_at", dies)
     with pytest.raises(RuntimeError, match="killed"):
-        _train(inputs, tmp_path / "cut", *ADVERSARY, "checkpoint_every_s=0")
+        train_small(inputs, tmp_path / "cut", *ADVERSARY, "checkpoint_every_s=0")
     monkeypatch.setattr(FaceDataModule, "batch_at", real)
-    cut = _train(inputs, tmp_path / "cut", *ADVERSARY, "checkpoint_every_s=0")
+    cut = train_small(inputs, tmp_path / "cut", *ADVERSARY, "checkpoint_every_s=0")
     kept = [
         torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
         for folder in (whole, cut)
@@ -95,27 +56,32 @@ def test_killed_and_resumed_is_bit_identical_with_an_adversary(inputs, tmp_path,
     assert any(name.startswith("/optimizer_states/1") for name in expected)
     assert any("average" in name for name in expected)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
-    plain = [{k: v for k, v in line.items() if k != "time_s"} for line in _lines(cut)]
-    assert plain == [{k: v for k, v in line.items() if k != "time_s"} for line in _lines(whole)]
+    plain = [{k: v for k, v in line.items() if k != "time_s"} for line in lines_of(cut)]
+    assert plain == [{k: v for k, v in line.items() if k != "time_s"} for line in lines_of(whole)]
 
 
 def test_every_loss_is_logged_also_at_weight_0(inputs, tmp_path):
-    lines = _lines(_train(inputs, tmp_path, "module.log_unused_every=4"))
-    named = {name.removeprefix("train/") for line in lines for name in line}
-    weights = _config("stage1/tiny", *inputs).module.weights
-    losses = set(weights) - {"_target_", "mouth", "eyes", "adversarial", "matching"}
-    assert losses <= named
-    assert all(OPTIONAL.isdisjoint(_short(line)) for line in lines[:4])
-    assert OPTIONAL <= _short(lines[4])
+    """But for the discriminator's, which need one."""
+    looked_at = OPTIONAL | REGIONS
+    lines = lines_of(train_small(inputs, tmp_path / "plain", "module.log_unused_every=4"))
+    named = {name for line in lines for name in names_in(line)}
+    losses = set(config("stage1/tiny", *inputs).module.weights) - {"_target_"}
+    assert losses - named == OF_AN_ADVERSARY
+    assert all(looked_at.isdisjoint(names_in(line)) for line in lines[:4])
+    assert looked_at <= names_in(lines[4])
 
-
-def _short(line: dict) -> set[str]:
-    return {name.removeprefix("train/") for name in line}
+    unweighted = [f"module.weights.{name}=0.0" for name in (*OF_AN_ADVERSARY, *REGIONS)]
+    few = ["max_steps=5", "module.log_unused_every=4"]
+    lines = lines_of(train_small(inputs, tmp_path / "asked", *ADVERSARY, *unweighted, *few))
+    assert losses <= {name for line in lines for name in names_in(line)}
+    assert all(lines[4][f"train/{name}"] > 0 for name in REGIONS)
 
 
 def test_looking_at_unused_losses_changes_nothing(inputs, tmp_path):
     runs = [
-        _train(inputs, tmp_path / str(every), f"module.log_unused_every={every}", "max_steps=5")
+        train_small(
+            inputs, tmp_path / str(every), f"module.log_unused_every={every}", "max_steps=5"
+        )
         for every in (1, 1000)
     ]
     first, second = (
@@ -127,7 +93,7 @@ def test_looking_at_unused_losses_changes_nothing(inputs, tmp_path):
 
 def test_drawing_samples_changes_nothing(inputs, tmp_path):
     runs = [
-        _train(inputs, tmp_path / str(every), f"sample_every={every}", "max_steps=4")
+        train_small(inputs, tmp_path / str(every), f"sample_every={every}", "max_steps=4")
         for every in (3, 0)
     ]
     drawn = {path.name for path in (runs[0] / "samples").iterdir()}
@@ -143,25 +109,27 @@ def test_drawing_samples_changes_nothing(inputs, tmp_path):
 
 def test_the_adversary_starts_when_told_and_every_term_reaches_the_generator(inputs, tmp_path):
     weights = [f"module.weights.{name}=0.5" for name in sorted(OPTIONAL)]
-    lines = _lines(_train(inputs, tmp_path, *ADVERSARY, *weights, "module.foreground.floor=0.1"))
+    lines = lines_of(
+        train_small(inputs, tmp_path, *ADVERSARY, *weights, "module.foreground.floor=0.1")
+    )
     plays = ["train/discriminator" in line for line in lines]
     assert plays == [False] * 4 + [True] * 4
-    assert all({"adversarial", "matching", *OPTIONAL} <= _short(line) for line in lines[4:])
+    assert all({"adversarial", "matching", *OPTIONAL} <= names_in(line) for line in lines[4:])
     assert lines[4]["train/discriminator"] == pytest.approx(2, abs=0.5)  # it knows nothing yet
 
 
 def test_a_batch_is_taken_in_parts(inputs, tmp_path):
-    folder = _train(inputs, tmp_path / "parts", *ADVERSARY, "module.micro_batches=2")
-    assert [line["step"] for line in _lines(folder)] == list(range(1, 9))
+    folder = train_small(inputs, tmp_path / "parts", *ADVERSARY, "module.micro_batches=2")
+    assert [line["step"] for line in lines_of(folder)] == list(range(1, 9))
     with pytest.raises(InputError, match="3 equal parts"):
-        _train(inputs, tmp_path / "odd", "module.micro_batches=3")
+        train_small(inputs, tmp_path / "odd", "module.micro_batches=3")
 
 
 def test_one_batch_is_overfitted(inputs, tmp_path, monkeypatch):
     real = FaceDataModule.batch_at
     monkeypatch.setattr(FaceDataModule, "batch_at", lambda self, step: real(self, 0))
-    lines = _lines(
-        _train(
+    lines = lines_of(
+        train_small(
             inputs,
             tmp_path,
             "max_steps=45",

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from vasa.data.schema import SAMPLE_RATE_HZ
-from vasa.data.shards import read_index
+from vasa.data.shards import index_hash
 from vasa.data.video import decode_mp4, write_video
 from vasa.evaluation.clip_reader import ClipReader
 from vasa.evaluation.clips import EvaluationClip, load_clips
@@ -24,7 +24,7 @@ from vasa.evaluation.method_settings import FROM_TRAINING
 from vasa.evaluation.methods.describers import Describers
 from vasa.evaluation.methods.folder import Folder
 from vasa.evaluation.methods.method import Method, clip_seed
-from vasa.evaluation.methods.motion_library import MotionLibrary, library_clip, motion_library
+from vasa.evaluation.methods.motion_library import LibraryClip, library_clip
 from vasa.evaluation.methods.ours import Ours, Shuffled
 from vasa.evaluation.methods.random_motion import RandomMotion
 from vasa.evaluation.methods.real import Real
@@ -40,6 +40,7 @@ from vasa.evaluation.tiles import VIDEO_TILE_PX, side_by_side
 from vasa.evaluation.video_readings import VideoReader
 from vasa.evaluation.workbench import Workbench
 from vasa.inference.rendering import Renderer, RenderSettings
+from vasa.types import InputError
 
 
 class Comparison:
@@ -117,7 +118,8 @@ class Comparison:
             if name == "random_motion":
                 return RandomMotion(library=library, seed=seed, facts=facts)
             if name == "ridge":
-                return Ridge(library=library, speech=self.speech, facts=facts)
+                folds = self.settings.ridge_folds
+                return Ridge(library=library, speech=self.speech, num_folds=folds, facts=facts)
             return Retrieval(
                 library=library,
                 speech=self.speech,
@@ -140,8 +142,12 @@ class Comparison:
         return random.Random(clip_seed(self.bench.seed, key)).choice(others)
 
     @cached_property
-    def library(self) -> MotionLibrary:
-        """Speech and motion of training clips."""
+    def library(self) -> list[LibraryClip]:
+        """Speech and motion of training clips.
+
+        Raises:
+            InputError: there are none.
+        """
         digest = hashlib.sha256(repr(sorted(self._library_facts.items())).encode())
         encode = functools.partial(
             library_clip,
@@ -150,21 +156,30 @@ class Comparison:
             batch_size=self.bench.settings.batch_size,
             folder=self.bench.files.folder / f"library-{digest.hexdigest()[:12]}",
         )
-        load = functools.partial(
-            load_clips,
-            self.bench.inputs.data,
+        library = self.settings.library
+        root = self.bench.inputs.data if library is None else library
+        clips = load_clips(
+            root,
+            split="train",
+            num_clips=self.settings.train_clips,
             max_seconds=self.bench.settings.max_seconds,
             image_size_px=self.bench.autoencoder.image_size,
         )
-        has_val = "val" in set(read_index(self.bench.inputs.data)["split"])
-        train = load(split="train", num_clips=self.settings.train_clips)
-        val = load(split="val", num_clips=self.settings.val_clips) if has_val else None
-        return motion_library(self.bench.track(train), val, encode=encode)
+        found = [encode(clip) for clip in self.bench.track(clips)]
+        if not found:
+            raise InputError(
+                f"expected usable training clips in {root} for random_motion, retrieval and ridge, "
+                "found none; name a set that has some in evaluation.methods.library"
+            )
+        return found
 
-    @property
+    @cached_property
     def _library_facts(self) -> dict[str, Any]:
-        names = ("train_clips", "val_clips", "num_mels")
-        return {name: getattr(self.settings, name) for name in names} | self.bench.video_facts
+        names = ("train_clips", "num_mels")
+        library = self.settings.library
+        known = {"library": self.bench.data_hash() if library is None else index_hash(library)}
+        chosen = {name: getattr(self.settings, name) for name in names}
+        return chosen | self.bench.video_facts | known
 
     @cached_property
     def describers(self) -> Describers:

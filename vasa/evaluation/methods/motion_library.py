@@ -4,8 +4,8 @@ Shapes: t frames, f speech features, m motion.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +26,24 @@ class LibraryClip:
         speaker: the person.
         speech: log-mel energies, `t f`.
         motion: [z_pose, z_dyn] as stage 1 sees it in the frames, `t m`.
+        valid: frames whose face was tracked; motion of others is not to be taken, `t` bool.
     """
 
     key: str
     speaker: str
     speech: Tensor
     motion: Tensor
+    valid: Tensor
+
+    def longest_run(self) -> Tensor:
+        """Motion of the longest run of valid frames, `t m`."""
+        runs, start = [slice(0, 0)], 0
+        for is_valid, frames in groupby(self.valid.tolist()):
+            stop = start + len(list(frames))
+            if is_valid:
+                runs.append(slice(start, stop))
+            start = stop
+        return self.motion[max(runs, key=lambda run: run.stop - run.start)]
 
 
 def library_clip(
@@ -56,30 +68,9 @@ def library_clip(
         motion, heard = (torch.from_numpy(arrays[name]) for name in ("motion", "speech"))
     count = min(len(motion), len(heard))
     return LibraryClip(
-        key=clip.key, speaker=clip.speaker, speech=heard[:count], motion=motion[:count]
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class MotionLibrary:
-    """Training clips, and others that a penalty is chosen on; nobody is in both."""
-
-    train: list[LibraryClip]
-    val: list[LibraryClip]
-
-
-def motion_library(
-    train: Iterable[EvaluationClip],
-    val: Iterable[EvaluationClip] | None,
-    *,
-    encode: Callable[[EvaluationClip], LibraryClip],
-) -> MotionLibrary:
-    """Encodes clip after clip; without a val split every fourth training person is held back."""
-    fitted = [encode(clip) for clip in train]
-    if val is not None:
-        return MotionLibrary(train=fitted, val=[encode(clip) for clip in val])
-    held_back = set(sorted({clip.speaker for clip in fitted})[::4])
-    return MotionLibrary(
-        train=[clip for clip in fitted if clip.speaker not in held_back],
-        val=[clip for clip in fitted if clip.speaker in held_back],
+        key=clip.key,
+        speaker=clip.speaker,
+        speech=heard[:count],
+        motion=motion[:count],
+        valid=clip.valid[:count],
     )

@@ -3,7 +3,7 @@
 Windows overlap by half and are faded into each other, so that motion does not jump.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,8 +12,9 @@ from torch import Tensor
 
 from vasa.evaluation.clips import EvaluationClip
 from vasa.evaluation.methods.method import Motion
-from vasa.evaluation.methods.motion_library import MotionLibrary
+from vasa.evaluation.methods.motion_library import LibraryClip
 from vasa.evaluation.methods.speech import SpeechWindows, nearest, windows
+from vasa.types import InputError
 
 
 class Retrieval:
@@ -32,7 +33,7 @@ class Retrieval:
     def __init__(
         self,
         *,
-        library: Callable[[], MotionLibrary],
+        library: Callable[[], Sequence[LibraryClip]],
         speech: SpeechWindows,
         window_frames: int,
         facts: dict[str, Any],
@@ -44,10 +45,20 @@ class Retrieval:
 
     @cached_property
     def _known(self) -> tuple[Tensor, Tensor]:
-        """Speech `k (w f)` and motion `k w m` of every whole training window."""
-        clips = [clip for clip in self.library().train if len(clip.motion) >= self.window]
-        heard = [clip.speech.unfold(0, self.window, 1).flatten(1) for clip in clips]
-        moved = [clip.motion.unfold(0, self.window, 1).transpose(1, 2) for clip in clips]
+        """Speech `k (w f)` and motion `k w m` of every training window tracked as a whole."""
+        heard, moved = [], []
+        for clip in self.library():
+            if len(clip.motion) < self.window:
+                continue
+            is_whole = clip.valid.unfold(0, self.window, 1).all(dim=1)
+            heard.append(clip.speech.unfold(0, self.window, 1).flatten(1)[is_whole])
+            moved.append(clip.motion.unfold(0, self.window, 1).transpose(1, 2)[is_whole])
+        if not sum(map(len, heard)):
+            raise InputError(
+                f"expected training clips with {self.window} tracked frames in a row for "
+                "retrieval, found none; lower evaluation.methods.retrieval_frames, name another "
+                "set in evaluation.methods.library, or leave retrieval out"
+            )
         return torch.cat(heard), torch.cat(moved)
 
     def __call__(self, clip: EvaluationClip, /, *, sample: int) -> Motion:

@@ -12,6 +12,8 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
+from vasa.evaluation.metrics.ratio import ClipRatio
+
 LIP_CLOSURES = ("p", "b", "m", "m-")
 """Phonemes of synthetic clips that close the lips."""
 WIDE = 0.9
@@ -59,3 +61,27 @@ def closures_made(
         for span in spans
     )
     return Closures(hits=hits, total=len(spans))
+
+
+class ClosureRate(ClipRatio):
+    """Share of p, b and m at which the lips close, pooled over clips; see `closures_made`.
+
+    Range: 0 to 1, higher is better. Source: this project.
+
+    Args:
+        share: of the video's own wide opening below which lips are closed.
+        tolerance_frames: frames before and after the sound that count as well.
+    """
+
+    higher_is_better = True
+
+    def __init__(self, *, share: float, tolerance_frames: int) -> None:
+        super().__init__()
+        self.share, self.tolerance_frames = share, tolerance_frames
+
+    def update(self, opening: Tensor, phoneme: Sequence[str]) -> None:
+        """Adds one clip: the mouth's opening `t`, and what is spoken in each frame."""
+        made = closures_made(
+            opening, phoneme, share=self.share, tolerance_frames=self.tolerance_frames
+        )
+        self.add_ratio(made.hits, made.total)

@@ -37,9 +37,9 @@ def gaze_direction(gaze: Tensor) -> Tensor:
 
 
 class GazeError(ClipMean):
-    """E_g (VASA-1 sec. 4.3): angle between two main gazes; degrees, 0 to 180, lower is better.
+    """E_g: angle between two main gazes in degrees, mean over the videos of a clip, then clips.
 
-    Mean over the videos of a clip, then over clips.
+    Range: 0 to 180, lower is better. Source: VASA-1 sec. 4.3.
     """
 
     higher_is_better = False
@@ -49,23 +49,27 @@ class GazeError(ClipMean):
         first, second = gaze_direction(result), gaze_direction(target)
         cosine = (first * second).sum(dim=-1)
         sine = torch.linalg.cross(first, second).norm(dim=-1)
-        self.add_value(torch.atan2(sine, cosine).rad2deg().mean())
+        self.add_frames(torch.atan2(sine, cosine).rad2deg())
 
 
 class DistanceError(ClipMean):
-    """E_d: mean |d - d'|, in mean distances; 0 or more, lower is better."""
+    """E_d: mean |d - d'| of head distances in mean distances, over videos of a clip, then clips.
+
+    Range: 0 up, lower is better. Source: VASA-1 sec. 4.3; its unit is that of its own face model.
+    """
 
     higher_is_better = False
 
     def update(self, result: Tensor, target: Tensor) -> None:
         """Adds one clip: distances of its videos, `n` twice."""
-        self.add_value((result.double() - target.double()).abs().mean())
+        self.add_frames((result.double() - target.double()).abs())
 
 
 class ObeyedShare(ClipMetric):
     """sum <x, y> / sum |y|^2 of centred results x and asked values y: how much of a change arrives.
 
-    1: all of it; 0: none. A correlation is high already where little arrives, if only steadily.
+    A correlation is high already where little arrives, if only steadily. Range: any; 1 is best (all
+    of it arrives), 0 none, negative the wrong way. Source: this project (slope of a regression).
     """
 
     higher_is_better = None

@@ -10,7 +10,7 @@ CONSTANT_STD = 1e-6
 
 def is_constant(series: Tensor) -> bool:
     """Whether a series has no variation to correlate with."""
-    return bool(series.double().std(correction=0) < CONSTANT_STD)
+    return len(series) == 0 or bool(series.double().std(correction=0) < CONSTANT_STD)
 
 
 def pearson(first: Tensor, second: Tensor) -> Tensor:
@@ -23,25 +23,28 @@ def pearson(first: Tensor, second: Tensor) -> Tensor:
 
 
 class ClipCorrelation(ClipMean):
-    """Mean over clips of Pearson's r within the clip; range -1 to 1, higher is better.
+    """Mean over clips of Pearson's r within the clip.
 
     A clip whose result is constant counts as 0; a clip whose target is constant is left out,
-    because nothing could correlate with it.
+    because nothing could correlate with it. Range: -1 to 1, higher is better. Source: Pearson 1895.
     """
 
     higher_is_better = True
 
     def update(self, result: Tensor, target: Tensor) -> None:
         """Adds one clip: two series `t`."""
-        if not is_constant(target):
+        if is_constant(target):
+            self.add_empty()
+        else:
             self.add_value(pearson(result, target))
 
 
 class VectorCorrelation(ClipMean):
     """Mean over clips of r = sum <x, y> / sqrt(sum |x|^2 sum |y|^2) of centred vectors.
 
-    Pearson's r for several components at once, each with the weight of its own spread; range -1
-    to 1, higher is better. A constant result counts as 0, a constant target is left out.
+    Pearson's r for several components at once, each with the weight of its own spread. A constant
+    result counts as 0, a constant target is left out. Range: -1 to 1, higher is better. Source:
+    this project.
     """
 
     higher_is_better = True
@@ -51,15 +54,17 @@ class VectorCorrelation(ClipMean):
         x = result.double() - result.double().mean(dim=0)
         y = target.double() - target.double().mean(dim=0)
         if is_constant(y):
+            self.add_empty()
             return
         size = x.norm() * y.norm()
         self.add_value((x * y).sum() / size if size > 0 else torch.zeros(()))
 
 
 class PooledCorrelation(ClipMetric):
-    """Pearson's r of all frames of all clips together; range -1 to 1, higher is better.
+    """Pearson's r of all frames of all clips together.
 
-    Unlike the mean over clips it also counts whether levels of different clips agree.
+    Unlike the mean over clips it also counts whether levels of different clips agree. Range: -1 to
+    1, higher is better. Source: Pearson 1895.
     """
 
     higher_is_better = True

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
+from vasa.evaluation.metrics.rows import RowsMetric
 from vasa.types import InputError
 
 MIN_ROWS = 2
@@ -50,30 +50,22 @@ def frechet_distance(first: Tensor, second: Tensor) -> float:
     return _distance(_gaussian_of_rows(first), _gaussian_of_rows(second))
 
 
-class FrechetDistance(Metric):
-    """Fréchet distance of real and generated features, on running moments that add up.
+class FrechetDistance(RowsMetric):
+    """`frechet_distance` of real and generated features, row by row.
 
-    0 or more, lower is better; what its scale is, the features say.
-
-    Args:
-        num_features: d.
+    Range: 0 up, lower is better; in the features' squared unit. Source: Dowson and Landau 1982; FID
+    of Heusel et al. 2017 and FVD of Unterthiner et al. 2018 where the features are theirs.
     """
 
     higher_is_better = False
-    full_state_update = False
-    is_differentiable = False
 
-    real_count: Tensor
-    fake_count: Tensor
+    real: list[Tensor]
+    fake: list[Tensor]
 
-    def __init__(self, *, num_features: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.num_features = num_features
         for kind in ("real", "fake"):
-            zeros = torch.zeros(num_features, num_features, dtype=torch.float64)
-            self.add_state(f"{kind}_count", default=torch.tensor(0), dist_reduce_fx="sum")
-            self.add_state(f"{kind}_sum", default=zeros[0].clone(), dist_reduce_fx="sum")
-            self.add_state(f"{kind}_products", default=zeros, dist_reduce_fx="sum")
+            self.add_state(kind, default=[], dist_reduce_fx="cat")
 
     def update(self, features: Tensor, *, is_real: bool) -> None:
         """Adds rows `n d` (one is enough) to the real ones or to the generated ones.
@@ -82,19 +74,13 @@ class FrechetDistance(Metric):
             InputError: another number of columns, or a number that is not finite.
         """
         _check(features, min_rows=1)
-        if features.shape[1] != self.num_features:
+        width = next((rows.shape[1] for rows in (*self.real, *self.fake)), features.shape[1])
+        if features.shape[1] != width:
             raise InputError(
-                f"expected {self.num_features} features a row, got {features.shape[1]}; take all "
-                "from one network"
+                f"expected {width} features a row, got {features.shape[1]}; take all from one "
+                "network"
             )
-        rows = features.detach().to(self.real_count.device).double()
-        kind = "real" if is_real else "fake"
-        for name, value in (
-            ("count", len(rows)),
-            ("sum", rows.sum(0)),
-            ("products", rows.T @ rows),
-        ):
-            setattr(self, f"{kind}_{name}", getattr(self, f"{kind}_{name}") + value)
+        (self.real if is_real else self.fake).append(features.detach().cpu().double())
 
     def compute(self) -> Tensor:
         """The distance.
@@ -102,19 +88,10 @@ class FrechetDistance(Metric):
         Raises:
             InputError: under two rows of a kind.
         """
-        return torch.tensor(_distance(self._gaussian("real"), self._gaussian("fake")))
-
-    def _gaussian(self, kind: str) -> Gaussian:
-        count, total, products = (
-            getattr(self, f"{kind}_{name}") for name in ("count", "sum", "products")
-        )
-        if count < MIN_ROWS:
-            raise InputError(_too_few(int(count)))
-        mean = total / count
-        covariance = (products - count * torch.outer(mean, mean)) / (count - 1)
-        variances, axes = torch.linalg.eigh(covariance)
-        # Rounding leaves directions without variance a little below 0.
-        return Gaussian(mean=mean, root=variances.clamp(min=0).sqrt()[:, None] * axes.T)
+        if not (self.real and self.fake):
+            raise InputError(_too_few(0))
+        distance = frechet_distance(torch.cat(list(self.real)), torch.cat(list(self.fake)))
+        return torch.tensor(distance, dtype=torch.float64)
 
 
 def _gaussian_of_rows(features: Tensor) -> Gaussian:

@@ -58,19 +58,29 @@ def mouth_mask(landmarks: Tensor, *, height: int, width: int, margin: float) -> 
 
 
 class Psnr(ClipMean):
-    """Mean over clips of the mean frame PSNR, dB; range 0 to 60, higher is better."""
+    """Peak signal-to-noise ratio of pictures in [0, 1], dB: mean over frames, then clips.
+
+    The mean is of frames' PSNRs, not the PSNR of their mean error. Range: 0 to 60 (`frame_psnr`'s
+    ceiling), higher is better. Source: MegaPortraits sec. 4.
+    """
 
     higher_is_better = True
 
     def update(self, result: Tensor, target: Tensor, mask: Tensor | None = None) -> None:
-        """Adds one clip: `t c h w` twice, and the pixels that count (`t h w`) or all."""
-        self.add_value(frame_psnr(result, target, mask).nanmean())
+        """Adds one clip: `t c h w` twice, and the pixels that count (`t h w`) or all.
+
+        A frame whose mask is empty is left out, and so is a clip of such frames.
+        """
+        if mask is not None:
+            is_seen = mask.flatten(1).any(dim=1)
+            result, target, mask = result[is_seen], target[is_seen], mask[is_seen]
+        self.add_frames(frame_psnr(result, target, mask))
 
 
 class Ssim(ClipMean):
-    """Mean over clips of the mean frame SSIM (Wang et al. 2004; Gaussian window 11, sigma 1.5).
+    """Structural similarity, Gaussian window 11, sigma 1.5: mean over frames, then clips.
 
-    Range -1 to 1, higher is better.
+    Range: -1 to 1, higher is better. Source: Wang et al. 2004, by torchmetrics.
     """
 
     higher_is_better = True

@@ -30,16 +30,17 @@ def frame_nme(result: Tensor, target: Tensor) -> Tensor:
 
 
 class LandmarkNme(ClipMean):
-    """Mean over clips of the mean frame NME, % of the inter-ocular distance; 0 up, lower is better.
+    """Mean over clips of the mean frame NME, % of the inter-ocular distance.
 
-    Both sets of landmarks should come from one detector, so that its own bias falls out.
+    Both sets of landmarks should come from one detector, so that its own bias falls out. Range: 0
+    up, lower is better. Source: 300-W (Sagonas et al. 2016).
     """
 
     higher_is_better = False
 
     def update(self, result: Tensor, target: Tensor) -> None:
         """Adds one clip: `t 68 2` px twice."""
-        self.add_value(frame_nme(result, target).mean())
+        self.add_frames(frame_nme(result, target))
 
 
 def in_eye_frame(landmarks: Tensor) -> Tensor:
@@ -70,22 +71,33 @@ def lip_points(landmarks: Tensor) -> Tensor:
     return in_eye_frame(landmarks)[:, MOUTH_LANDMARKS]
 
 
-def lip_velocity_error(result: Tensor, target: Tensor) -> Tensor:
-    """Mean |v_i - u_i| of `lip_points` twice, `t 20 2`, % of the eye distance a frame."""
-    return 100 * (result.diff(dim=0) - target.diff(dim=0)).norm(dim=-1).mean()
+class LipDistance(ClipMean):
+    """LMD: mean |p_i - q_i| of lip points and the driver's, seen from the eyes.
 
-
-class MouthVelocityError(ClipMean):
-    """Mean |v_i - u_i| of the lip points' steps v from frame to frame and the driver's u.
-
-    % of the eye distance a frame, seen from the eyes, mean over points, frames, then clips (D-V of
-    MakeItTalk, Zhou et al. 2020, whose unit is the lips' width); 0 up, lower is better. A still
-    mouth scores the mean speed of the driver's lips: give that beside it. Both sets of landmarks
-    should come from one detector.
+    % of the eye distance, mean over points, frames, then clips. Both sets of landmarks should come
+    from one detector. Range: 0 up, lower is better; the mean of all mouths, held still, scores
+    well. Source: Chen et al. 2018 (LMD, there in pixels of aligned faces).
     """
 
     higher_is_better = False
 
     def update(self, result: Tensor, target: Tensor) -> None:
-        """Adds one clip: `t 68 2` px twice, two frames or more."""
-        self.add_value(lip_velocity_error(lip_points(result), lip_points(target)))
+        """Adds one clip: `lip_points` twice, `t 20 2`; one without frames is left out."""
+        self.add_frames(100 * (result - target).norm(dim=-1).mean(dim=-1))
+
+
+class MouthVelocityError(ClipMean):
+    """Mean |v_i - u_i| of the lip points' steps v from frame to frame and the driver's u.
+
+    % of the eye distance a frame, seen from the eyes, mean over points, frames, then clips. Both
+    sets of landmarks should come from one detector. Range: 0 up, lower is better; a still mouth
+    scores the mean speed of the driver's lips: give that beside it. Source: D-V of MakeItTalk (Zhou
+    et al. 2020), whose unit is the lips' width.
+    """
+
+    higher_is_better = False
+
+    def update(self, result: Tensor, target: Tensor) -> None:
+        """Adds one clip: `lip_points` twice, `t 20 2`; one of under two frames is left out."""
+        steps = result.diff(dim=0) - target.diff(dim=0)
+        self.add_frames(100 * steps.norm(dim=-1).mean(dim=-1))

@@ -9,7 +9,9 @@ from vasa.evaluation.metrics.clip_metric import ClipMean
 
 
 class LpipsDistance(ClipMean):
-    """Mean over clips of the mean frame LPIPS (Zhang et al. 2018); 0 or more, lower is better.
+    """LPIPS, mean over frames, then clips.
+
+    Range: 0 up, lower is better. Source: Zhang et al. 2018, v0.1.
 
     Args:
         distance: of pictures `t 3 h w` in [0, 1] to others, `t`.
@@ -26,4 +28,4 @@ class LpipsDistance(ClipMean):
     def update(self, result: Tensor, target: Tensor) -> None:
         """Adds one clip: `t c h w` twice."""
         pairs = zip(result.split(self.batch_size), target.split(self.batch_size), strict=True)
-        self.add_value(torch.cat([self.distance(one, other) for one, other in pairs]).mean())
+        self.add_frames(torch.cat([self.distance(one, other) for one, other in pairs]))

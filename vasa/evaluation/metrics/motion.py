@@ -20,15 +20,22 @@ def mean_pose_change(pose: Tensor) -> Tensor:
 class PoseVariation(ClipMean):
     """dP, pose variation intensity: mean over clips of `mean_pose_change`, degrees a frame.
 
-    0 up; neither direction is better, near to real is: a detector's noise raises it as well as a
-    lively head, so that real clips re-measured by the same detector belong beside it.
+    Range: 0 to 180; nearer to real is better: a detector's noise raises it as well as a lively
+    head, so that real clips re-measured by the same detector belong beside it. Source: VASA-1
+    sec. 4.2, which leaves the angle's definition open.
     """
 
     higher_is_better = None
 
     def update(self, pose: Tensor) -> None:
-        """Adds one clip: yaw, pitch, roll (rad) in the first three columns of `t 3+`."""
-        self.add_value(mean_pose_change(pose))
+        """Adds one clip: yaw, pitch, roll (rad) in the first three columns of `t 3+`.
+
+        One of under two frames is left out.
+        """
+        if len(pose) < 2:
+            self.add_empty()
+        else:
+            self.add_value(mean_pose_change(pose))
 
 
 def acceleration_energy(series: Tensor) -> Tensor:
@@ -48,11 +55,36 @@ def acceleration_energy(series: Tensor) -> Tensor:
 class Jitter(ClipMean):
     """Mean over clips of the root of `acceleration_energy`, in the series' unit a frame squared.
 
-    0 up. A still picture has none, so that neither direction is better: near to real is.
+    Range: 0 up; nearer to real is better, since a still picture has none. Source: this project
+    (Kanazawa et al. 2019 take the acceleration of joints so).
     """
 
     higher_is_better = None
 
     def update(self, series: Tensor) -> None:
-        """Adds one clip: `t d` of one unit (degrees, eye distances), three frames or more."""
-        self.add_value(torch.sqrt(acceleration_energy(series)))
+        """Adds one clip: `t d` of one unit (degrees, eye distances).
+
+        One of under three frames is left out.
+        """
+        if len(series) < 3:
+            self.add_empty()
+        else:
+            self.add_value(torch.sqrt(acceleration_energy(series)))
+
+
+class MotionSpread(ClipMean):
+    """Standard deviation of a series over a clip's frames, mean over clips; in the series' unit.
+
+        sqrt(sum over components of the variance over frames)
+
+    Range: 0 up; nearer to real is better, or less where a part should rest. Source: this project.
+    """
+
+    higher_is_better = None
+
+    def update(self, series: Tensor) -> None:
+        """Adds one clip: `t` or `t d` of one unit; one of under two frames is left out."""
+        if len(series) < 2:
+            self.add_empty()
+        else:
+            self.add_value(series.std(dim=0).norm())

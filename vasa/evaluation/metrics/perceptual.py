@@ -35,9 +35,10 @@ def frame_distance(first: list[Tensor], second: list[Tensor]) -> Tensor:
 
 
 class PerceptualDistance(ClipMean):
-    """Mean over clips of the mean frame distance; range 0 to 4, lower is better.
+    """`frame_distance`, mean over frames, then clips.
 
-    Reacts strongly to noise, so it is no judge of one picture alone.
+    Reacts strongly to noise, so it is no judge of one picture alone. Range: 0 to 4, lower is
+    better. Source: LPIPS (Zhang et al. 2018) without its fitted weights.
 
     Args:
         features: a frozen network, `t 3 h w` in [0, 1] to its feature maps.
@@ -59,4 +60,4 @@ class PerceptualDistance(ClipMean):
                 result.split(self.batch_size), target.split(self.batch_size), strict=True
             )
         ]
-        self.add_value(torch.cat(distances).mean())
+        self.add_frames(torch.cat(distances))

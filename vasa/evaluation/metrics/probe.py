@@ -71,8 +71,9 @@ def fit_probe(
 class R2(ClipMetric):
     """Coefficient of determination, pooled over clips, averaged over outputs.
 
-    R2 = 1 - SSE / SST; range minus infinity to 1, 0 = no better than the mean of what is scored.
-    Whether higher is better depends on the factor: a code should hold some and not others.
+    R2 = 1 - SSE / SST. Range: minus infinity to 1, 0 = no better than the mean of what is scored;
+    whether higher is better depends on the factor: a code should hold some and not others. Source:
+    Wright 1921; as a probe of codes Alain and Bengio 2017.
     """
 
     higher_is_better = None
@@ -92,3 +93,24 @@ class R2(ClipMetric):
         # An output that never varies in what was drawn can't be scored; the others still can.
         score = torch.where(spread > 1e-9, 1 - errors / spread.clamp(min=1e-9), torch.nan)
         return score.nanmean(dim=-1)
+
+
+class OneHotR2(ClipMetric):
+    """1 - SSE / SST of one-hot targets over all outputs together, pooled over clips.
+
+    Range: minus infinity to 1, 0 = the uniform guess; lower is better where a code should not tell
+    who it is (the row says so where it should). Source: this project.
+    """
+
+    higher_is_better = False
+
+    def update(self, predictions: Tensor, targets: Tensor) -> None:
+        """Adds one clip: `t people` twice; SST is taken against the uniform guess."""
+        uniform = 1 / targets.shape[1]
+        self.add_clip(
+            torch.stack((((predictions - targets) ** 2).sum(), ((targets - uniform) ** 2).sum()))
+        )
+
+    @staticmethod
+    def reduce(totals: Tensor) -> Tensor:
+        return 1 - totals[..., 0] / totals[..., 1]

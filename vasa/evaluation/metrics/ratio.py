@@ -6,16 +6,14 @@ from torch import Tensor
 from vasa.evaluation.metrics.clip_metric import ClipMetric
 
 
-class RatioOfSums(ClipMetric):
-    """Sum of numerators over sum of denominators; range and direction are the ratio's.
+class ClipRatio(ClipMetric):
+    """Sum of numerators over sum of denominators.
 
-    Events over seconds, hits over trials, or one mean over another of the same clips: a clip counts
-    by its denominator, so that one with little in it can't decide.
+    Events over seconds, hits over trials, one size over another: a clip counts by its denominator,
+    so that one with little in it can't decide, and one with nothing is left out.
     """
 
-    higher_is_better = None
-
-    def update(self, numerator: Tensor | float, denominator: Tensor | float) -> None:
+    def add_ratio(self, numerator: Tensor | float, denominator: Tensor | float) -> None:
         """Adds one clip's two numbers."""
         pair = (float(numerator), float(denominator))
         self.add_clip(torch.tensor(pair, dtype=torch.float64))
@@ -25,11 +23,24 @@ class RatioOfSums(ClipMetric):
         return totals[..., 0] / totals[..., 1]
 
 
+class RatioOfSums(ClipRatio):
+    """One mean over another of the same clips.
+
+    Range: the ratio's; nearer to 1 is better where it is generated over real. Source: this project.
+    """
+
+    higher_is_better = None
+
+    def update(self, numerator: Tensor | float, denominator: Tensor | float) -> None:
+        """Adds one clip's two numbers."""
+        self.add_ratio(numerator, denominator)
+
+
 class DeviationInSpreads(ClipMetric):
     """(mean of results - mean of targets) / standard deviation of the targets over clips.
 
-    0 is best; within -1 to 1 the results' mean is within the spread of the targets. NaN where the
-    targets do not differ.
+    Range: any; 0 is best, and within -1 to 1 the results' mean is within the spread of the targets;
+    NaN where the targets do not differ. Source: this project (Glass's delta).
     """
 
     higher_is_better = None

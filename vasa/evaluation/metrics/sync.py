@@ -7,7 +7,11 @@ from vasa.models.sync_score import SyncResult
 
 
 class SyncConfidence(ClipMean):
-    """S_C, mean over clips; 0 or more, higher is better; near 0 where nothing fits."""
+    """S_C: median less smallest distance of lips and sound over time shifts, mean over clips.
+
+    Range: 0 to 2 with embeddings of length 1, higher is better; near 0 where nothing fits. Source:
+    SyncNet (Chung and Zisserman 2016), VASA-1 sec. 4.2; only numbers of one network compare.
+    """
 
     higher_is_better = True
 
@@ -17,7 +21,11 @@ class SyncConfidence(ClipMean):
 
 
 class SyncDistance(ClipMean):
-    """S_D, mean over clips; 0 to 2, lower is better."""
+    """S_D: smallest distance of lips and sound over time shifts, mean over clips.
+
+    Range: 0 to 2 with embeddings of length 1, lower is better. Source: SyncNet (Chung and Zisserman
+    2016), VASA-1 sec. 4.2; only numbers of one network compare.
+    """
 
     higher_is_better = False
 
@@ -29,7 +37,9 @@ class SyncDistance(ClipMean):
 class SyncOffsetAccuracy(ClipMean):
     """Share of clips whose picked offset is within `tolerance_frames` of the true one.
 
-    0 to 1, higher is better. Chance is (2 tolerance_frames + 1) / candidates: with 31 candidates
+    Range: 0 to 1, higher is better. Source: Chung and Zisserman 2016.
+
+    Chance is (2 tolerance_frames + 1) / candidates: with 31 candidates
     1/31 for the exact offset (tolerance 0) and 3/31 within one frame (tolerance 1).
     """
 

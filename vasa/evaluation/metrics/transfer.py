@@ -9,8 +9,9 @@ from vasa.evaluation.metrics.clip_metric import ClipMetric
 class TransferShare(ClipMetric):
     """sum <moved, wanted> / sum |wanted|^2 over all changes of all people.
 
-    1 where the result changes as much as it should and in the right direction, 0 where it stands
-    still, negative where it goes the other way; noise across the wanted direction cancels.
+    Noise across the wanted direction cancels. Range: any; 1 where the result changes as much as it
+    should and in the right direction, 0 where it stands still, negative where it goes the other
+    way; higher is better up to 1. Source: this project (slope of a regression).
     """
 
     higher_is_better = True

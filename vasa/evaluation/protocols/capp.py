@@ -78,6 +78,7 @@ def capp(
             "shorter module.model.window"
         )
     usable = [clips[index] for index in kept]
+    bootstrap = bootstrap.over(clip.speaker for clip in usable)
     heard, noise = ([one.sound(clip.audio) for clip in track(usable)]
                     for one in (scorer, random_scorer))  # fmt: skip
     found = _score(scorer, usable, heard, shifts=shift_frames, scales=scales)

@@ -52,6 +52,7 @@ def control_floor(
     track: Callable[[Iterable], Iterable],
 ) -> list[ResultRow]:
     """Rows `control/expert_...`; emotion is centred over the clips, an emotion at a time."""
+    bootstrap = bootstrap.over(clip.speaker for clip in clips)
     seen = []
     for clip in track(clips):
         images = clip.images(clip.valid.nonzero().flatten())

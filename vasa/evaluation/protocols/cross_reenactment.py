@@ -41,6 +41,7 @@ def cross_reenactment(
     Controls: the same generated frames against every driver that did not drive them, and against
     the embeddings of every other person. Arguments as in `self_reenactment`.
     """
+    bootstrap = bootstrap.over(clip.speaker for clip in clips)
     measured, control = _motion_metrics(), _motion_metrics()
     to_source, to_others = IdentitySimilarity(), IdentitySimilarity()
     to_driver, source_to_driver = IdentitySimilarity(), IdentitySimilarity()

@@ -31,7 +31,8 @@ class DistanceKind:
 
     Attributes:
         name: of the row, after the method's.
-        of: a method's readings and the real clips' to the distance; None where there are too few.
+        of: a method's readings, the real clips' and who is in each clip to the distance; None where
+            there are too few.
         unit: of the row.
         note: what meets what.
         stamp: whose features they are.
@@ -39,7 +40,7 @@ class DistanceKind:
     """
 
     name: str
-    of: Callable[[MethodReadings, MethodReadings], Distance | None]
+    of: Callable[[MethodReadings, MethodReadings, Mapping[str, str]], Distance | None]
     unit: str
     note: str
     stamp: Mapping[str, str] = field(default_factory=dict)
@@ -50,7 +51,7 @@ def frames_kind(features: FrameFeatures) -> DistanceKind:
     """`frechet_frames`: FD of those features, which is not FID."""
     return DistanceKind(
         name="frechet_frames",
-        of=frechet_frames,
+        of=lambda one, real, speakers: frechet_frames(one, real, speakers=speakers),
         unit=features.unit,
         note=f"Fréchet distance of frames by features of {features.name}, which is not FID: "
         + HALVES,
@@ -62,7 +63,9 @@ def motion_kind(window_frames: int) -> DistanceKind:
     """`frechet_motion`: FD of windows of what is measured of faces, which is not FVD."""
     return DistanceKind(
         name="frechet_motion",
-        of=lambda one, real: frechet_motion(one, real, window_frames=window_frames),
+        of=lambda one, real, speakers: frechet_motion(
+            one, real, window_frames=window_frames, speakers=speakers
+        ),
         unit="FD(own)",
         note=f"Fréchet distance of {window_frames}-frame windows of measured head, mouth, gaze and "
         "lids (head, gaze and mouth width less their mean over the video), over their spread in "
@@ -74,7 +77,7 @@ def fid_kind(features: FrameFeatures) -> DistanceKind:
     """`fid`, of InceptionV3."""
     return DistanceKind(
         name="fid",
-        of=fid,
+        of=lambda one, real, speakers: fid(one, real, speakers=speakers),
         unit=features.unit,
         note=f"FID of frames by {features.name} ({features.judge}): {HALVES}",
         stamp={"features": str(features.judge)},
@@ -85,11 +88,13 @@ def fid_kind(features: FrameFeatures) -> DistanceKind:
 def fvd_kind(features: ClipFeatures, *, max_rows: int) -> DistanceKind:
     """`fvd_25`, of I3D."""
 
-    def distance(one: MethodReadings, real: MethodReadings) -> Distance | None:
+    def distance(
+        one: MethodReadings, real: MethodReadings, speakers: Mapping[str, str]
+    ) -> Distance | None:
         sides = [
             {key: videos[0].clips for key, videos in side.videos.items()} for side in (one, real)
         ]
-        return frechet_clips(*sides, max_rows=max_rows)
+        return frechet_clips(*sides, max_rows=max_rows, speakers=speakers)
 
     return DistanceKind(
         name="fvd_25",
@@ -120,27 +125,32 @@ def full_note(note: str, found: Distance, usual_rows: tuple[int, str]) -> str:
         )
     if found.num_short:
         parts.append(f"{found.num_short} clips are too short and left out")
-    parts += ["the first sample of each clip", "interval of a jackknife over groups of clips"]
+    parts += ["the first sample of each clip", "interval of a jackknife over groups of people"]
     return "; ".join(parts)
 
 
 def distance_rows(
-    readings: Mapping[str, MethodReadings], kinds: Sequence[DistanceKind], *, split: str
+    readings: Mapping[str, MethodReadings],
+    kinds: Sequence[DistanceKind],
+    *,
+    speakers: Mapping[str, str],
+    split: str,
 ) -> list[ResultRow]:
     """Rows `methods/<method>/<name>`; none without real clips to compare with.
 
     Args:
         readings: of each method's videos, by name.
         kinds: which distances.
+        speakers: who is in each clip, by key.
         split: of the clips.
     """
     if REAL not in readings:
         return []
     real, rows = readings[REAL], []
     for kind in kinds:
-        floor = kind.of(real, real)
+        floor = kind.of(real, real, speakers)
         for method, one in readings.items():
-            found = floor if method == REAL else kind.of(one, real)
+            found = floor if method == REAL else kind.of(one, real, speakers)
             if found is None:
                 continue
             rows.append(
@@ -151,6 +161,7 @@ def distance_rows(
                     control_name="" if method == REAL else "real clips against real clips",
                     split=split,
                     n=found.num_clips,
+                    n_people=found.num_people,
                     unit=kind.unit,
                     higher_is_better=False,
                     ci_low=found.ci_low,

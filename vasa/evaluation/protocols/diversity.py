@@ -9,9 +9,9 @@ re-measured from frames.
 
 from collections.abc import Sequence
 
-from vasa.evaluation.metrics.ratio import RatioOfSums
+from vasa.evaluation.metrics.diversity import DiversityShare
 from vasa.evaluation.results import Bootstrap, ResultRow
-from vasa.evaluation.sample_spread import SourceSamples, sample_spread
+from vasa.evaluation.sample_spread import SourceSamples
 
 NOTES = {
     "lips": "opening and width; should agree: near 0, and far below the control",
@@ -36,11 +36,10 @@ def diversity(
     for part, note in NOTES.items():
         if any(part not in source.same for source in samples):
             continue
-        same, different = RatioOfSums(), RatioOfSums()
+        same, different = DiversityShare(), DiversityShare()
         for source in samples:
-            for metric, series in ((same, source.same), (different, source.different)):
-                spread = sample_spread(series[part])
-                metric.update(spread.between, spread.over_time)
+            same.update(source.same[part])
+            different.update(source.different[part])
         count = samples[0].same[part].shape[0]
         rows.append(
             bootstrap.row(

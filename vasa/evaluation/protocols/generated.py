@@ -7,16 +7,15 @@ the generator (VASA-1 sec. 4.2).
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import torch
 from torch import Tensor
 
 from vasa.data.schema import FPS
 from vasa.evaluation.clips import EvaluationClip
 from vasa.evaluation.measuring import REMEASURED, ReadVideo
-from vasa.evaluation.metrics.blink import count_blinks
-from vasa.evaluation.metrics.clip_metric import ClipMetric, MeanOverClips
+from vasa.evaluation.metrics.blink import BlinkRate
+from vasa.evaluation.metrics.clip_metric import ClipMetric, ShareOfFrames, several
 from vasa.evaluation.metrics.identity import IdentitySimilarity
-from vasa.evaluation.metrics.motion import mean_pose_change
+from vasa.evaluation.metrics.motion import MotionSpread, PoseVariation
 from vasa.evaluation.metrics.ratio import DeviationInSpreads, RatioOfSums
 from vasa.evaluation.protocols.default_controls import DefaultControls
 from vasa.evaluation.protocols.lip_closures import LipClosures
@@ -38,41 +37,37 @@ class Naturalness:
     """
 
     def __init__(self, *, events: EventSettings) -> None:
-        self.events = events
-        self.spread, self.spread_real = MeanOverClips(), MeanOverClips()
-        self.change, self.change_real = MeanOverClips(), MeanOverClips()
-        self.ratio, self.instrument_ratio = RatioOfSums(), RatioOfSums()
-        self.blinks, self.blinks_real = RatioOfSums(), RatioOfSums()
-        self.deviation = DeviationInSpreads()
-        self.rates_real: list[float] = []
-        self.found, self.found_real = MeanOverClips(), MeanOverClips()
+        self.spread, self.spread_real = MotionSpread(), MotionSpread()
+        self.change, self.change_real = PoseVariation(), PoseVariation()
+        self.change_label = PoseVariation()
+        self.blinks, self.blinks_real = (
+            BlinkRate(shut=events.blink_shut, opened=events.blink_open, fps=FPS) for _ in range(2)
+        )
+        self.found, self.found_real = ShareOfFrames(), ShareOfFrames()
 
     def add(self, seen: FaceMeasurements, real: FaceMeasurements, clip: EvaluationClip) -> None:
         """Adds a video as re-measured, its real clip as re-measured, and the clip's labels."""
-        self.spread.update(seen.mouth[:, 0].std())
-        self.spread_real.update(real.mouth[:, 0].std())
-        change, change_real = mean_pose_change(seen.pose), mean_pose_change(real.pose)
-        self.change.update(change)
-        self.change_real.update(change_real)
-        self.ratio.update(change, change_real)
-        self.instrument_ratio.update(change_real, mean_pose_change(clip.pose))
-        blinks, seconds = self._blinks(seen)
-        blinks_real, seconds_real = self._blinks(real)
-        self.blinks.update(blinks, seconds)
-        self.blinks_real.update(blinks_real, seconds_real)
-        self.deviation.update(blinks / seconds, blinks_real / seconds_real)
-        self.rates_real.append(blinks_real / seconds_real)
-        self.found.update((seen.presence > 0).double().mean())
-        self.found_real.update((real.presence > 0).double().mean())
-
-    def _blinks(self, seen: FaceMeasurements) -> tuple[int, float]:
-        events = self.events
-        count = count_blinks(seen.blink, shut=events.blink_shut, opened=events.blink_open)
-        return count, len(seen.blink) / FPS
+        self.spread.update(seen.mouth[:, 0])
+        self.spread_real.update(real.mouth[:, 0])
+        self.change.update(seen.pose)
+        self.change_real.update(real.pose)
+        self.change_label.update(clip.pose)
+        self.blinks.update(seen.blink)
+        self.blinks_real.update(real.blink)
+        self.found.update(seen.presence > 0)
+        self.found_real.update(real.presence > 0)
 
     def rows(self, *, split: str, bootstrap: Bootstrap) -> list[ResultRow]:
         """Rows `generated/...`; no deviation in spreads where all real clips blink alike."""
-        rates = torch.tensor(self.rates_real, dtype=torch.float64)
+        ratio, instrument_ratio, deviation = RatioOfSums(), RatioOfSums(), DeviationInSpreads()
+        rates = self.blinks_real.per_clip()
+        for metric, result, target in (
+            (ratio, self.change.per_clip(), self.change_real.per_clip()),
+            (instrument_ratio, self.change_real.per_clip(), self.change_label.per_clip()),
+            (deviation, self.blinks.per_clip(), rates),
+        ):
+            for one, other in zip(result, target, strict=True):
+                metric.update(one, other)
         spread = f"{float(rates.mean()):.3f} ± {float(rates.std()):.3f}"
         nearer = "nearer to real is better; "
         table: tuple[tuple[str, ClipMetric, ClipMetric | float, str, str, bool | None, str], ...]
@@ -97,8 +92,8 @@ class Naturalness:
             ),
             (
                 "pose_variation_ratio",
-                self.ratio,
-                self.instrument_ratio,
+                ratio,
+                instrument_ratio,
                 "real clips re-measured over their labels: what the expert adds",
                 "ratio",
                 None,
@@ -115,7 +110,7 @@ class Naturalness:
             ),
             (
                 "blink_rate_deviation",
-                self.deviation,
+                deviation,
                 0.0,
                 "real clips, by definition",
                 "spreads",
@@ -146,7 +141,7 @@ class Naturalness:
                 keep_clips=measured is self.change,
             )
             for name, measured, control, control_name, unit, is_better, note in table
-            if measured is not self.deviation or not measured.compute().isnan()
+            if measured is not deviation or not measured.compute().isnan()
         ]
 
 
@@ -177,6 +172,7 @@ def generated(
         bootstrap: how intervals are made.
         track: wraps the loop over clips.
     """
+    bootstrap = bootstrap.over(clip.speaker for clip in clips)
     own, shuffled = MouthAgreement(), MouthAgreement()
     closures, natural = LipClosures(events=events), Naturalness(events=events)
     obeyed = DefaultControls(distance=asked_distance)
@@ -221,14 +217,17 @@ def generated(
         bootstrap.row(
             metric="generated/identity_similarity",
             measured=identity,
-            control=identity_others if identity_others.statistics else None,
+            control=identity_others if identity_others.num_scored else None,
             control_name="another identity: all other people",
             split=split,
             unit="cosine",
             note="to the source picture; " + REMEASURED,
         )
     )
-    return rows + _distance_rows(shown, own_shown, window_frames=motion_window_frames, split=split)
+    speakers = {clip.key: clip.speaker for clip in clips}
+    return rows + _distance_rows(
+        shown, own_shown, window_frames=motion_window_frames, speakers=speakers, split=split
+    )
 
 
 def _distance_rows(
@@ -236,11 +235,12 @@ def _distance_rows(
     real: Mapping[str, FaceMeasurements],
     *,
     window_frames: int,
+    speakers: Mapping[str, str],
     split: str,
 ) -> list[ResultRow]:
     """`generated/frechet_motion`; none where there are too few windows."""
-    found = motion_distance(shown, real, window_frames=window_frames)
-    floor = motion_distance(real, real, window_frames=window_frames)
+    found = motion_distance(shown, real, window_frames=window_frames, speakers=speakers)
+    floor = motion_distance(real, real, window_frames=window_frames, speakers=speakers)
     if found is None:
         return []
     return [
@@ -255,6 +255,7 @@ def _distance_rows(
             higher_is_better=False,
             ci_low=found.ci_low,
             ci_high=found.ci_high,
+            n_people=several([speakers[key] for key in shown]),
             note=f"Fréchet distance of {window_frames}-frame windows of measured head, mouth, gaze "
             "and lids, as the protocol methods takes it; not FVD; " + REMEASURED,
         )

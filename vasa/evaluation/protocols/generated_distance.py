@@ -39,10 +39,11 @@ def generated_distance(
         for found, frames in ((made, video), (real, own)):
             images = frames[:length].float() / 255
             found[clip.key] = i3d.halves(images, key=clip.key, batch_size=batch_size)
-    distance = frechet_clips(made, real, max_rows=max_rows)
+    speakers = {clip.key: clip.speaker for clip in clips}
+    distance = frechet_clips(made, real, max_rows=max_rows, speakers=speakers)
     if distance is None:
         return []
-    floor = frechet_clips(real, real, max_rows=max_rows)
+    floor = frechet_clips(real, real, max_rows=max_rows, speakers=speakers)
     return [
         ResultRow(
             metric="generated/fvd_25",
@@ -51,6 +52,7 @@ def generated_distance(
             control_name="real clips against real clips",
             split=clips[0].split,
             n=distance.num_clips,
+            n_people=distance.num_people,
             unit="FVD",
             higher_is_better=False,
             ci_low=distance.ci_low,

@@ -47,6 +47,7 @@ def instrument_calibration(
     `expert/pose_error` the floor of every re-measured pose error. Arguments as in
     `self_reenactment`.
     """
+    bootstrap = bootstrap.over(clip.speaker for clip in clips)
     pooled = {name: (PooledCorrelation(), PooledCorrelation()) for name in FACTORS}
     pose, pose_other = PoseError(), PoseError()
     mouth, mouth_other = ClipCorrelation(), ClipCorrelation()
@@ -108,7 +109,7 @@ def instrument_calibration(
         (
             "identity_similarity",
             same,
-            others if others.statistics else None,
+            others if others.num_scored else None,
             "frames of other people",
             "cosine",
             "frames of one clip against its first",

@@ -6,15 +6,10 @@ from torch import Tensor
 
 from vasa.evaluation.clips import EvaluationClip
 from vasa.evaluation.measuring import REMEASURED
-from vasa.evaluation.metrics.closure import closures_made
-from vasa.evaluation.metrics.ratio import RatioOfSums
+from vasa.evaluation.metrics.closure import ClosureRate
 from vasa.evaluation.protocols.pairing import SHUFFLED
 from vasa.evaluation.results import Bootstrap, ResultRow
 from vasa.evaluation.settings import EventSettings
-
-
-class _Rate(RatioOfSums):
-    higher_is_better = True
 
 
 class LipClosures:
@@ -29,8 +24,12 @@ class LipClosures:
 
     def __init__(self, *, events: EventSettings) -> None:
         self.events = events
-        self.own, self.shuffled = _Rate(), _Rate()
-        self.real, self.real_shuffled = _Rate(), _Rate()
+        self.own, self.shuffled, self.real, self.real_shuffled = (
+            ClosureRate(
+                share=events.closure_share, tolerance_frames=events.closure_tolerance_frames
+            )
+            for _ in range(4)
+        )
 
     def add(
         self,
@@ -45,33 +44,25 @@ class LipClosures:
         Args:
             seen: of the generated frames.
             real: of the real frames.
-            clip: whose audio it is; without phonemes nothing is added.
+            clip: whose audio it is; without phonemes it is empty.
             others: whose audio it is not.
         """
         if clip.phoneme is None:
+            for metric in (self.own, self.real, self.shuffled, self.real_shuffled):
+                metric.add_empty()
             return
-        self._count(self.own, seen, clip)
-        self._count(self.real, real, clip)
+        self.own.update(seen, clip.phoneme)
+        self.real.update(real, clip.phoneme)
         with self.shuffled.one_unit(), self.real_shuffled.one_unit():
             for other in others:
-                self._count(self.shuffled, seen, other)
-                self._count(self.real_shuffled, real, other)
-
-    def _count(self, metric: RatioOfSums, opening: Tensor, said: EvaluationClip) -> None:
-        if said.phoneme is None:
-            return
-        made = closures_made(
-            opening,
-            said.phoneme,
-            share=self.events.closure_share,
-            tolerance_frames=self.events.closure_tolerance_frames,
-        )
-        metric.update(made.hits, made.total)
+                if other.phoneme is not None:
+                    self.shuffled.update(seen, other.phoneme)
+                    self.real_shuffled.update(real, other.phoneme)
 
     def rows(self, *, split: str, bootstrap: Bootstrap) -> list[ResultRow]:
         """Rows `generated/closure_rate` and of the real clips; none where nothing was closed."""
         metrics = (self.own, self.shuffled)
-        if not all(m.statistics and m.stacked()[:, 1].sum() > 0 for m in metrics):
+        if not all(metric.num_scored for metric in metrics):
             return []
         events = self.events
         rule = (

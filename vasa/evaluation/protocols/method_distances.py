@@ -18,12 +18,13 @@ from torch import Tensor
 
 from vasa.evaluation.jackknife import jackknife_interval
 from vasa.evaluation.methods.videos import MethodReadings
-from vasa.evaluation.metrics.frechet import frechet_distance
+from vasa.evaluation.metrics.clip_metric import several
+from vasa.evaluation.metrics.frechet import FrechetDistance
 from vasa.evaluation.video_readings import VideoReadings
 from vasa.types import FaceMeasurements
 
 GROUPS = 12
-"""Parts of the clips that are left out in turn, for the intervals."""
+"""Parts of the people whose clips are left out in turn, for the intervals."""
 
 Moving = VideoReadings | FaceMeasurements
 
@@ -41,6 +42,7 @@ class Distance:
     Attributes:
         rows: of the videos and of the real clips, of either half.
         num_clips: that gave any.
+        num_people: in those clips, where several show one person; else None.
         num_short: that are too short to give any.
     """
 
@@ -49,6 +51,7 @@ class Distance:
     ci_high: float
     rows: tuple[tuple[int, int], ...]
     num_clips: int
+    num_people: int | None
     num_short: int
 
     def rows_text(self) -> str:
@@ -56,28 +59,36 @@ class Distance:
         return " and ".join(dict.fromkeys(f"{one} rows against {two}" for one, two in self.rows))
 
 
-def frechet_frames(one: MethodReadings, real: MethodReadings) -> Distance | None:
+def frechet_frames(
+    one: MethodReadings, real: MethodReadings, *, speakers: Mapping[str, str]
+) -> Distance | None:
     """FD-frames; None where there are too few."""
     keys = [key for key in real.videos if key in one.videos]
     halves = [
         {key: _in_time(readings.videos[key][0].features) for key in keys}
         for readings in (one, real)
     ]
-    return _with_interval(*halves)
+    return _with_interval(halves[0], halves[1], speakers)
 
 
-def fid(one: MethodReadings, real: MethodReadings) -> Distance | None:
+def fid(
+    one: MethodReadings, real: MethodReadings, *, speakers: Mapping[str, str]
+) -> Distance | None:
     """FID of frames; None where there are too few."""
     keys = [key for key in real.videos if key in one.videos]
     halves = [
         {key: _in_time(readings.videos[key][0].inception) for key in keys}
         for readings in (one, real)
     ]
-    return _with_interval(*halves)
+    return _with_interval(halves[0], halves[1], speakers)
 
 
 def frechet_clips(
-    one: Mapping[str, Tensor], real: Mapping[str, Tensor], *, max_rows: int
+    one: Mapping[str, Tensor],
+    real: Mapping[str, Tensor],
+    *,
+    max_rows: int,
+    speakers: Mapping[str, str],
 ) -> Distance | None:
     """FVD of short clips; None where there are too few.
 
@@ -85,11 +96,11 @@ def frechet_clips(
         one: features of each video's clips, `2 n f`: of its first and of its second half.
         real: the same of the real clips.
         max_rows: of either half of all videos together, as many of each as the rest allows.
+        speakers: who is in each clip, by key.
     """
     keys = [key for key in real if key in one]
-    return _with_interval(
-        *(_at_most({key: side[key] for key in keys}, max_rows) for side in (one, real))
-    )
+    first, second = (_at_most({key: side[key] for key in keys}, max_rows) for side in (one, real))
+    return _with_interval(first, second, speakers)
 
 
 def _at_most(clips: Mapping[str, Tensor], max_rows: int) -> Halves:
@@ -107,15 +118,23 @@ def _at_most(clips: Mapping[str, Tensor], max_rows: int) -> Halves:
 
 
 def frechet_motion(
-    one: MethodReadings, real: MethodReadings, *, window_frames: int
+    one: MethodReadings,
+    real: MethodReadings,
+    *,
+    window_frames: int,
+    speakers: Mapping[str, str],
 ) -> Distance | None:
     """FD-motion over windows of each clip's first sample; None where there are too few."""
     first, own = ({key: videos[0] for key, videos in some.videos.items()} for some in (one, real))
-    return motion_distance(first, own, window_frames=window_frames)
+    return motion_distance(first, own, window_frames=window_frames, speakers=speakers)
 
 
 def motion_distance(
-    one: Mapping[str, Moving], real: Mapping[str, Moving], *, window_frames: int
+    one: Mapping[str, Moving],
+    real: Mapping[str, Moving],
+    *,
+    window_frames: int,
+    speakers: Mapping[str, str],
 ) -> Distance | None:
     """FD-motion of videos and real ones by clip key; None where there are too few."""
     series = {key: motion_series(video) for key, video in real.items()}
@@ -131,7 +150,7 @@ def motion_distance(
             windows = _windows((moved - mean) / std, window_frames)
             none = windows[:0]
             half[key] = (none, windows) if place % 2 else (windows, none)
-    return _with_interval(*halves)
+    return _with_interval(halves[0], halves[1], speakers)
 
 
 def motion_series(video: Moving) -> Tensor:
@@ -157,14 +176,15 @@ def _windows(series: Tensor, num_frames: int) -> Tensor:
     return series.unfold(0, num_frames, 1).flatten(1)
 
 
-def _with_interval(one: Halves, real: Halves) -> Distance | None:
-    """The distance, and how it varies as each group of clips is left out in turn."""
+def _with_interval(one: Halves, real: Halves, speakers: Mapping[str, str]) -> Distance | None:
+    """The distance, and how it varies as each group of people is left out in turn."""
     keys = [key for key in one if any(map(len, one[key])) and any(map(len, real[key]))]
     value = _crossed(one, real, keys)
     if value is None:
         return None
     # Neighbours in pairs: a group has a clip of either half.
-    group_of = {key: place // 2 % GROUPS for place, key in enumerate(keys)}
+    people = {person: place for place, person in enumerate(dict.fromkeys(map(speakers.get, keys)))}
+    group_of = {key: people[speakers[key]] // 2 % GROUPS for key in keys}
     num = max(group_of.values()) + 1
     left = [
         _crossed(one, real, [key for key in keys if group_of[key] != group]) for group in range(num)
@@ -184,6 +204,7 @@ def _with_interval(one: Halves, real: Halves) -> Distance | None:
         ci_high=high,
         rows=rows,
         num_clips=len(keys),
+        num_people=several([speakers[key] for key in keys]),
         num_short=len(one) - len(keys),
     )
 
@@ -196,5 +217,8 @@ def _crossed(one: Halves, real: Halves, keys: list[str]) -> float | None:
         second = torch.cat([real[key][theirs] for key in keys]) if keys else first
         if min(len(first), len(second)) < 2:
             return None
-        found.append(frechet_distance(first, second))
+        distance = FrechetDistance()
+        distance.update(first, is_real=False)
+        distance.update(second, is_real=True)
+        found.append(float(distance.compute()))
     return sum(found) / len(found)

@@ -12,13 +12,17 @@ from vasa.evaluation.paired import PairedDifference, paired_difference
 from vasa.evaluation.results import Bootstrap, ResultRow
 
 ORDER = (("real",), ("ours",), ("retrieval", "ridge"), ("still", "shuffled"))
-SYNC_LIKE = {
+RANKED = {
     "sync_confidence": 1,
     "sync_distance": -1,
     "capp": 1,
     "mouth_correlation": 1,
+    "lip_distance": -1,
+    "lip_velocity_error": -1,
 }
 """Scores that say how sound and face fit, and which way they go."""
+AGAINST_REAL = ("lip_distance", "lip_velocity_error")
+"""Scores whose reference are the real videos, which therefore have none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +31,13 @@ class Unranked:
 
     Attributes:
         by_clip: by method and score, each clip's number.
+        speakers: who is in each clip.
         split: of the clips.
         bootstrap: how intervals are made.
     """
 
     by_clip: Mapping[str, Mapping[str, Mapping[str, float]]]
+    speakers: Mapping[str, str]
     split: str
     bootstrap: Bootstrap
 
@@ -42,10 +48,11 @@ def ranking_rows(unranked: Unranked) -> list[ResultRow]:
     A score is left out where no step of the order was scored.
     """
     rows = []
-    for name, sign in SYNC_LIKE.items():
+    for name, sign in RANKED.items():
+        order = ORDER[1:] if name in AGAINST_REAL else ORDER
         pairs = {
             (better, worse): _difference(unranked, name, better, worse)
-            for better, worse in expected_pairs()
+            for better, worse in expected_pairs(order)
         }
         known = {pair: found for pair, found in pairs.items() if found is not None}
         if not known:
@@ -75,7 +82,7 @@ def ranking_rows(unranked: Unranked) -> list[ResultRow]:
                 higher_is_better=True,
                 ci_low=float("nan"),
                 ci_high=float("nan"),
-                note="real > ours > retrieval, ridge > still, shuffled; " + "; ".join(parts),
+                note=" > ".join(map(", ".join, order)) + "; " + "; ".join(parts),
             )
         )
     return rows
@@ -110,11 +117,11 @@ def nearest_rows(distances: Sequence[ResultRow]) -> list[ResultRow]:
     return rows
 
 
-def expected_pairs() -> list[tuple[str, str]]:
+def expected_pairs(order: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
     """Each method with all of the next step."""
     return [
         (better, worse)
-        for above, below in zip(ORDER[:-1], ORDER[1:], strict=True)
+        for above, below in zip(order[:-1], order[1:], strict=True)
         for better in above
         for worse in below
     ]
@@ -130,6 +137,7 @@ def _difference(unranked: Unranked, name: str, better: str, worse: str) -> Paire
         [second[key] for key in keys],
         num_resamples=unranked.bootstrap.num_resamples,
         seed=unranked.bootstrap.seed,
+        people=[unranked.speakers[key] for key in keys],
     )
 
 

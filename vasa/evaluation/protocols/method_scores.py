@@ -1,16 +1,27 @@
 """The numbers of one video that methods are compared by, and their means over samples."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
 from vasa.evaluation.methods.videos import MethodReadings
-from vasa.evaluation.metrics.correlation import is_constant, pearson
-from vasa.evaluation.metrics.landmarks import lip_velocity_error
-from vasa.evaluation.metrics.motion import acceleration_energy, mean_pose_change
+from vasa.evaluation.metrics.capp import CappScore
+from vasa.evaluation.metrics.clip_metric import ClipMean
+from vasa.evaluation.metrics.correlation import ClipCorrelation
+from vasa.evaluation.metrics.identity import IdentitySimilarity
+from vasa.evaluation.metrics.landmarks import LipDistance, MouthVelocityError
+from vasa.evaluation.metrics.motion import Jitter, PoseVariation
+from vasa.evaluation.metrics.sync import SyncConfidence, SyncDistance
 from vasa.evaluation.video_readings import VideoReadings
 from vasa.models.sync_score import SyncResult
+
+MIN_MOUTH_FRAMES = 3
+Add = Callable[[Any, VideoReadings, VideoReadings | None], None]
+"""Adds a video to a metric, given the real video of its clip where there is one; nothing, or an
+empty clip, where it has no such number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,125 +29,134 @@ class ClipScore:
     """One number of a video.
 
     Attributes:
+        metric: makes the metric whose number it is; its direction is the row's.
+        add: gives a video to it.
         unit: of the row.
-        higher_is_better: None where near to real is.
         note: what it is.
-        of: a video's number, given the real video of its clip where there is one; NaN where it has
-            none.
         role: of the network whose weights are the scale: syncnet, capp, or none.
     """
 
+    metric: Callable[[], ClipMean]
+    add: Add
     unit: str
-    higher_is_better: bool | None
     note: str
-    of: "Score"
     role: str | None = None
 
+    @property
+    def higher_is_better(self) -> bool | None:
+        """None where near to real is."""
+        return self.metric().higher_is_better
 
-Score = Callable[[VideoReadings, VideoReadings | None], float]
+    def of(self, videos: Iterable[VideoReadings], real: VideoReadings | None) -> float:
+        """Mean over a clip's samples; NaN where none of them has the number."""
+        metric = self.metric()
+        for video in videos:
+            self.add(metric, video, real)
+        return float(metric.per_clip().nanmean()) if metric.num_scored else math.nan
+
+    def mean_of(self, values: Iterable[float]) -> ClipMean:
+        """The metric of clips whose numbers are known; NaN is a clip without one."""
+        metric = self.metric()
+        for value in values:
+            if math.isnan(value):
+                metric.add_empty()
+            else:
+                metric.add_value(torch.tensor(value, dtype=torch.float64))
+        return metric
 
 
-def _sync(read: Callable[[SyncResult], float]) -> Score:
-    def score(video: VideoReadings, _: VideoReadings | None) -> float:
-        distances = video.shift_distances
-        if not len(distances):
-            return float("nan")
-        return read(SyncResult(shift_distances=distances, max_shift=len(distances) // 2))
-
-    return score
+def _sync(
+    metric: SyncConfidence | SyncDistance, video: VideoReadings, _: VideoReadings | None
+) -> None:
+    distances = video.shift_distances
+    if len(distances):
+        metric.update(SyncResult(shift_distances=distances, max_shift=len(distances) // 2))
 
 
-def _mouth_correlation(video: VideoReadings, _: VideoReadings | None) -> float:
-    found, truth = video.mouth[video.valid, 0], video.truth[video.valid]
-    if len(truth) < 3 or is_constant(truth):
-        return float("nan")
-    return float(pearson(found, truth))
+def _capp(metric: CappScore, video: VideoReadings, _: VideoReadings | None) -> None:
+    if not video.capp.isnan():
+        metric.add_value(video.capp)
 
 
-def _lips(error: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Score:
-    def score(video: VideoReadings, real: VideoReadings | None) -> float:
-        if real is None or min(len(video.lips), len(real.lips)) < 2:
-            return float("nan")
+def _mouth(metric: ClipCorrelation, video: VideoReadings, _: VideoReadings | None) -> None:
+    if video.valid.sum() >= MIN_MOUTH_FRAMES:
+        metric.update(video.mouth[video.valid, 0], video.truth[video.valid])
+
+
+def _lips(
+    metric: LipDistance | MouthVelocityError, video: VideoReadings, real: VideoReadings | None
+) -> None:
+    if real is not None:
         length = min(len(video.lips), len(real.lips))
-        return float(error(video.lips[:length], real.lips[:length]))
-
-    return score
-
-
-def _jitter(series: Callable[[VideoReadings], torch.Tensor]) -> Score:
-    def score(video: VideoReadings, _: VideoReadings | None) -> float:
-        moved = series(video)
-        return float("nan") if len(moved) < 3 else float(acceleration_energy(moved).sqrt())
-
-    return score
+        metric.update(video.lips[:length], real.lips[:length])
 
 
 NEARER = "nearer to real is better; "
 SCORES: dict[str, ClipScore] = {
     "sync_confidence": ClipScore(
+        metric=SyncConfidence,
+        add=_sync,
         unit="S_C(own)",
-        higher_is_better=True,
         note="median less smallest distance over shifts; own SyncNet, no published scale; ",
-        of=_sync(lambda result: result.confidence),
         role="syncnet",
     ),
     "sync_distance": ClipScore(
+        metric=SyncDistance,
+        add=_sync,
         unit="S_D(own)",
-        higher_is_better=False,
         note="smallest distance over shifts; own SyncNet, no published scale; ",
-        of=_sync(lambda result: result.distance),
         role="syncnet",
     ),
     "capp": ClipScore(
+        metric=CappScore,
+        add=_capp,
         unit="CAPP(own)",
-        higher_is_better=True,
         note="cosine of head motion and sound, mean over windows; own network, no published "
         "scale; ",
-        of=lambda video, _: float(video.capp),
         role="capp",
     ),
     "pose_variation_deg": ClipScore(
+        metric=PoseVariation,
+        add=lambda metric, video, _: metric.update(video.pose),
         unit="deg/frame",
-        higher_is_better=None,
         note="the paper's dP, " + NEARER,
-        of=lambda video, _: float(mean_pose_change(video.pose)),
     ),
     "mouth_correlation": ClipScore(
+        metric=ClipCorrelation,
+        add=_mouth,
         unit="r",
-        higher_is_better=True,
         note="mouth opening against the label of the clip whose sound it is; ",
-        of=_mouth_correlation,
     ),
     "lip_distance": ClipScore(
+        metric=LipDistance,
+        add=_lips,
         unit="% of the eye distance",
-        higher_is_better=False,
         note="lip landmarks seen from the eyes to those of the real video (LMD); ",
-        of=_lips(lambda lips, real: 100 * (lips - real).norm(dim=-1).mean()),
     ),
     "lip_velocity_error": ClipScore(
+        metric=MouthVelocityError,
+        add=_lips,
         unit="% of the eye distance/frame",
-        higher_is_better=False,
         note="steps of lip landmarks from frame to frame against the real video's; a still mouth "
         "scores the real lips' mean speed; ",
-        of=_lips(lip_velocity_error),
     ),
     "identity_similarity": ClipScore(
+        metric=IdentitySimilarity,
+        add=lambda metric, video, _: metric.add_frames(video.likeness),
         unit="cosine",
-        higher_is_better=True,
         note="to the source picture, mean over frames; a still picture is nearest; ",
-        of=lambda video, _: float(video.likeness.mean()),
     ),
     "jitter": ClipScore(
+        metric=Jitter,
+        add=lambda metric, video, _: metric.update(video.pose[:, :3].double().rad2deg()),
         unit="deg/frame²",
-        higher_is_better=None,
         note="root mean square acceleration of yaw, pitch and roll; " + NEARER,
-        of=_jitter(lambda video: video.pose[:, :3].double().rad2deg()),
     ),
     "mouth_jitter": ClipScore(
+        metric=Jitter,
+        add=lambda metric, video, _: metric.update(video.mouth),
         unit="eye distances/frame²",
-        higher_is_better=None,
         note="root mean square acceleration of the mouth's opening and width; " + NEARER,
-        of=_jitter(lambda video: video.mouth),
     ),
 }
 
@@ -161,7 +181,6 @@ class MethodScores:
             for key, samples in readings.videos.items():
                 others = {} if real is None or real is readings else real.videos
                 beside = others[key][0] if key in others else None
-                values = torch.tensor([score.of(video, beside) for video in samples]).double()
-                if not values.isnan().all():
-                    found[name][key] = float(values.nanmean())
+                if not math.isnan(value := score.of(samples, beside)):
+                    found[name][key] = value
         return MethodScores(readings=readings, by_clip=found)

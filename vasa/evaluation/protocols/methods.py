@@ -8,13 +8,11 @@ trusted at all: see `method_ranking`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import nan
 from typing import Any
-
-import torch
 
 from vasa.evaluation.measuring import REMEASURED
 from vasa.evaluation.methods.videos import MethodReadings, Uncoded
-from vasa.evaluation.metrics.clip_metric import MeanOverClips
 from vasa.evaluation.paired import PairedDifference, paired_difference
 from vasa.evaluation.protocols.distance_rows import REAL, DistanceKind, distance_rows
 from vasa.evaluation.protocols.method_ranking import Unranked, nearest_rows, ranking_rows
@@ -27,6 +25,7 @@ OURS = "ours"
 def methods(
     *,
     readings: Sequence[MethodReadings],
+    speakers: Mapping[str, str],
     split: str,
     weights: Mapping[str, str],
     distances: Sequence[DistanceKind],
@@ -36,6 +35,7 @@ def methods(
 
     Args:
         readings: of every method's videos, those of real frames past the codec too.
+        speakers: who is in each clip, by key.
         split: of the clips.
         weights: names of the networks whose weights are a scale, such as own:1a2b3c4d, by role.
         distances: the Fréchet distances that methods are given.
@@ -46,22 +46,29 @@ def methods(
     uncoded = scores.pop(Uncoded.name, None)
     rows: list[ResultRow] = []
     for name, one in scores.items():
-        rows += _score_rows(name, one, scores.get(REAL), split, weights, bootstrap)
+        rows += _score_rows(name, one, scores.get(REAL), speakers, split, weights, bootstrap)
     by_method = {name: one.readings for name, one in scores.items()}
-    far = distance_rows(by_method, distances, split=split)
+    far = distance_rows(by_method, distances, speakers=speakers, split=split)
     rows += far
     for name, one in scores.items():
         if name != OURS and OURS in scores:
             rows += _difference_rows(
-                f"methods/{name}", "_minus_ours", one, scores[OURS], split, weights, bootstrap
+                f"methods/{name}",
+                "_minus_ours",
+                one,
+                scores[OURS],
+                speakers,
+                split,
+                weights,
+                bootstrap,
             )
     by_clip = {name: one.by_clip for name, one in scores.items()}
-    ranked = Unranked(by_clip=by_clip, split=split, bootstrap=bootstrap)
+    ranked = Unranked(by_clip=by_clip, speakers=speakers, split=split, bootstrap=bootstrap)
     rows += [_named(row, weights) for row in ranking_rows(ranked)]
     rows += nearest_rows(far)
     if uncoded is not None and REAL in scores:
         rows += _difference_rows(
-            "reencoding", "_change", scores[REAL], uncoded, split, weights, bootstrap
+            "reencoding", "_change", scores[REAL], uncoded, speakers, split, weights, bootstrap
         )
     return rows
 
@@ -70,6 +77,7 @@ def _score_rows(
     name: str,
     one: MethodScores,
     real: MethodScores | None,
+    speakers: Mapping[str, str],
     split: str,
     weights: Mapping[str, str],
     bootstrap: Bootstrap,
@@ -79,19 +87,16 @@ def _score_rows(
         values = one.by_clip[score_name]
         if not values:
             continue
-        measured, control = MeanOverClips(), MeanOverClips()
-        for key, value in values.items():
-            measured.update(torch.tensor(value, dtype=torch.float64))
-            if real is not None and name != REAL and key in real.by_clip[score_name]:
-                control.update(torch.tensor(real.by_clip[score_name][key], dtype=torch.float64))
-        row = bootstrap.row(
+        beside = {} if real is None or name == REAL else real.by_clip[score_name]
+        measured = score.mean_of(values.values())
+        control = score.mean_of(beside.get(key, nan) for key in values)
+        row = bootstrap.over(speakers[key] for key in values).row(
             metric=f"methods/{name}/{score_name}",
             measured=measured,
-            control=control if control.statistics else None,
-            control_name="the same clips' real frames" if control.statistics else "",
+            control=control if control.num_scored else None,
+            control_name="the same clips' real frames" if control.num_scored else "",
             split=split,
             unit=score.unit,
-            higher_is_better=score.higher_is_better,
             note=score.note + _made(one.readings) + REMEASURED.replace("generated", "video's"),
             keep_clips=True,
         )
@@ -129,6 +134,7 @@ def _difference_rows(
     suffix: str,
     one: MethodScores,
     other: MethodScores,
+    speakers: Mapping[str, str],
     split: str,
     weights: Mapping[str, str],
     bootstrap: Bootstrap,
@@ -143,6 +149,7 @@ def _difference_rows(
             [other.by_clip[name][key] for key in keys],
             num_resamples=bootstrap.num_resamples,
             seed=bootstrap.seed,
+            people=[speakers[key] for key in keys],
         )
         row = _difference_row(f"{prefix}/{name}{suffix}", found, score, split)
         rows.append(_named(row, weights, p_value=found.p_value))
@@ -163,6 +170,7 @@ def _difference_row(
         higher_is_better=None if metric.startswith("reencoding") else score.higher_is_better,
         ci_low=found.ci_low,
         ci_high=found.ci_high,
+        n_people=found.num_people,
         note=f"clip by clip; p {found.p_value:.2g} of a two-sided sign-flip test, not corrected "
         "for the number of comparisons",
     )

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from vasa.evaluation.clips import EvaluationClip
-from vasa.evaluation.metrics.clip_metric import ClipMetric, MeanOverClips
+from vasa.evaluation.metrics.clip_metric import ClipMetric, ShareOfFrames
 from vasa.evaluation.metrics.mlp_probe import fit_mlp
-from vasa.evaluation.metrics.probe import R2, fit_probe
+from vasa.evaluation.metrics.probe import R2, OneHotR2, fit_probe
 from vasa.evaluation.protocols.reenactment import Autoencoder, driver_motion
 from vasa.evaluation.results import Bootstrap, ResultRow
 from vasa.types import InputError
@@ -193,30 +193,12 @@ def identity_probe(
 
     fit, val, test = part(0, 0.5), part(0.5, 0.75), part(0.75, 1)
     probe = _fit(fit, chosen_on=val, mlp=mlp)
-    r2, accuracy = OneHotR2(), MeanOverClips()
+    r2, accuracy = OneHotR2(), ShareOfFrames()
     for code, truth in zip(*test, strict=True):
         predictions = probe(code)
         r2.update(predictions, truth)
-        hits = predictions.argmax(dim=-1) == truth.argmax(dim=-1)
-        accuracy.update(hits.double().mean())
+        accuracy.update(predictions.argmax(dim=-1) == truth.argmax(dim=-1))
     return r2, accuracy
-
-
-class OneHotR2(ClipMetric):
-    """1 - SSE / SST of one-hot targets over all outputs together; up to 1, lower leaks less."""
-
-    higher_is_better = False
-
-    def update(self, predictions: Tensor, targets: Tensor) -> None:
-        """Adds one clip: `t people` twice; SST is taken against the uniform guess."""
-        uniform = 1 / targets.shape[1]
-        self.add_clip(
-            torch.stack((((predictions - targets) ** 2).sum(), ((targets - uniform) ** 2).sum()))
-        )
-
-    @staticmethod
-    def reduce(totals: Tensor) -> Tensor:
-        return 1 - totals[..., 0] / totals[..., 1]
 
 
 def _code_scores(
@@ -300,6 +282,7 @@ def probes(
                 for code in codes
             }
         )
+    bootstrap = bootstrap.over(clip.speaker for clip in test_clips)
     num_people = len({clip.speaker for clip in test_clips})
     rows = []
     for code in codes:

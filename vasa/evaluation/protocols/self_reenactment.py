@@ -77,6 +77,7 @@ def self_reenactment(
         bootstrap: how intervals are made.
         track: wraps the loop over clips (a progress bar).
     """
+    bootstrap = bootstrap.over(clip.speaker for clip in clips)
     scores = _picture_scores(mouth_margin, perceptual, batch_size) | _measured_scores()
     sources = [measure(instrument, clip.source()[None], batch_size=1) for clip in clips]
     for index, clip in enumerate(track(clips)):
@@ -119,7 +120,7 @@ def self_reenactment(
             higher_is_better=score.higher_is_better,
         )
         for name, score in scores.items()
-        if score.measured.statistics or name not in IF_THERE_ARE_ANY
+        if score.measured.num_scored or name not in IF_THERE_ARE_ANY
     ]
 
 

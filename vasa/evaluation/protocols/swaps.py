@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from vasa.evaluation.clips import EvaluationClip
 from vasa.evaluation.measuring import Instrument, measure
-from vasa.evaluation.metrics.clip_metric import MeanOverClips
 from vasa.evaluation.metrics.correlation import ClipCorrelation
+from vasa.evaluation.metrics.motion import MotionSpread
 from vasa.evaluation.metrics.pose import PoseError
 from vasa.evaluation.protocols.pairing import other_person
 from vasa.evaluation.protocols.reenactment import Autoencoder, reenact_apart
@@ -27,10 +27,11 @@ def swaps(
     track: Callable[[Iterable], Iterable],
 ) -> list[ResultRow]:
     """Rows `swap/pose_only_...` and `swap/dynamics_only_...`; arguments of `self_reenactment`."""
+    bootstrap = bootstrap.over(clip.speaker for clip in clips)
     follows = {"pose_only": PoseError(), "dynamics_only": PoseError()}
     mouth = {"pose_only": ClipCorrelation(), "dynamics_only": ClipCorrelation()}
-    still_pose, moved_pose = MeanOverClips(), MeanOverClips()
-    still_mouth, moved_mouth = MeanOverClips(), MeanOverClips()
+    still_pose, moved_pose = MotionSpread(), MotionSpread()
+    still_mouth, moved_mouth = MotionSpread(), MotionSpread()
     for index, clip in enumerate(track(clips)):
         driver = clips[other_person(clips, index)]
         indices = driver.scored_indices(stride=frame_stride)
@@ -44,10 +45,10 @@ def swaps(
         for name in follows:
             follows[name].update(seen[name].pose, driver.pose[indices])
             mouth[name].update(seen[name].mouth[:, 0], driver.mouth[indices, 0])
-        still_mouth.update(seen["pose_only"].mouth[:, 0].std())
-        moved_mouth.update(seen["dynamics_only"].mouth[:, 0].std())
-        still_pose.update(seen["dynamics_only"].pose[:, :3].std(dim=0).norm().rad2deg())
-        moved_pose.update(seen["pose_only"].pose[:, :3].std(dim=0).norm().rad2deg())
+        still_mouth.update(seen["pose_only"].mouth[:, 0])
+        moved_mouth.update(seen["dynamics_only"].mouth[:, 0])
+        still_pose.update(seen["dynamics_only"].pose[:, :3].rad2deg())
+        moved_pose.update(seen["pose_only"].pose[:, :3].rad2deg())
     split = clips[0].split
     other_swap = "the other swap"
     table = (

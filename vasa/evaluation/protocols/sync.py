@@ -171,6 +171,7 @@ def sync(
         bootstrap: how intervals are made.
         track: wraps the loop over clips.
     """
+    bootstrap = bootstrap.over(clip.speaker for clip in clips)
     sounds = [syncnet.embed_audio(clip.audio[None])[0] for clip in track(clips)]
     kinds = {"real": [clip.frames for clip in clips]}
     if videos is not None:

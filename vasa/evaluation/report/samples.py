@@ -67,8 +67,12 @@ def estimate(rows: Sequence[ResultRow]) -> Estimate:
     if values := clip_means(rows):
         metric = MeanOverClips()
         for value in values:
-            metric.update(torch.tensor(value, dtype=torch.float64))
-        return metric.estimate(num_resamples=NUM_RESAMPLES, seed=SEED)
+            if math.isfinite(value):
+                metric.update(torch.tensor(value, dtype=torch.float64))
+            else:
+                metric.add_empty()
+        people = rows[0].clip_people or None
+        return metric.estimate(num_resamples=NUM_RESAMPLES, seed=SEED, people=people)
     value = math.fsum(row.value for row in rows) / len(rows)
     return Estimate(value=value, ci_low=math.nan, ci_high=math.nan, num_clips=rows[0].n)
 
@@ -78,7 +82,16 @@ def difference(first: Sequence[ResultRow], second: Sequence[ResultRow]) -> Paire
     one, two = clip_means(first), clip_means(second)
     if not one or len(one) != len(two):
         return None
-    return paired_difference(one, two, num_resamples=NUM_RESAMPLES, seed=SEED)
+    people = first[0].clip_people or [str(place) for place in range(len(one))]
+    pairs = [
+        (x, y, person)
+        for x, y, person in zip(one, two, people, strict=True)
+        if math.isfinite(x) and math.isfinite(y)
+    ]
+    if not pairs:
+        return None
+    one, two, people = (list(column) for column in zip(*pairs, strict=True))
+    return paired_difference(one, two, num_resamples=NUM_RESAMPLES, seed=SEED, people=people)
 
 
 def estimate_text(rows: Sequence[ResultRow]) -> str:

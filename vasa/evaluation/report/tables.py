@@ -173,7 +173,7 @@ def cells(row: ResultRow) -> RowCells:
         control=number(row.control, row.unit),
         control_name=row.control_name if row.control is not None else "",
         split=row.split,
-        n=str(row.n),
+        n=str(row.n) if row.n_people is None else f"{row.n} of {row.n_people} people",
         unit=row.unit,
         verdict="; ".join(verdicts),
         criteria=row.criteria,
