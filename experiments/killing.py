@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 POLL_S = 0.001
+OUTLIVES_S = 120.0
+"""Seconds that a run's other processes may live on: wandb's still writes its files."""
 MARK = "VASA_KILLS_MARK"
 """Environment variable by which a run's processes are known."""
 
@@ -98,7 +100,7 @@ def finish(words: list[str], *, log: Path, mark: str = "") -> int:
     """Exit code of `vasa WORDS` left alone, once none of its processes lives."""
     mark = mark or uuid.uuid4().hex
     code = start(words, mark=mark, log=log).wait()
-    wait_until_gone(mark, limit_s=30)
+    wait_until_gone(mark, limit_s=OUTLIVES_S)
     return code
 
 
@@ -141,7 +143,7 @@ def strike(
         after_s=round(seconds, 3),
         signal=int(number),
         exit_code=run.returncode,
-        others_outlived_it_s=round(wait_until_gone(mark, limit_s=30), 2),
+        others_outlived_it_s=round(wait_until_gone(mark, limit_s=OUTLIVES_S), 2),
     )
 
 

@@ -4,6 +4,7 @@
 #   slurm/one_host.sh down                    # cancels what is left, and takes them down
 # Needs Debian's slurm-wlm and munge, neither systemd nor cgroups nor accounting; each node claims
 # ONE_HOST_CPUS processors (4), be they there or not, and ONE_HOST_GPUS devices (0), pretended ones.
+# ONE_HOST_URGENT=1 adds a partition `urgent`, whose jobs send those of `all` back into the queue.
 # Everything lies in ONE_HOST_ROOT (a new folder, of which `down` knows by the line that `up`
 # prints), ports begin at ONE_HOST_PORT (26810).
 set -euo pipefail
@@ -18,6 +19,7 @@ esac
 port=${ONE_HOST_PORT:-26810}
 cpus=${ONE_HOST_CPUS:-4}
 gpus=${ONE_HOST_GPUS:-0}
+urgent=${ONE_HOST_URGENT:-0}
 PATH=$PATH:/usr/sbin
 export SLURM_CONF=$root/slurm.conf
 
@@ -57,7 +59,12 @@ CONF
         echo "NodeName=one$index NodeHostname=$host NodeAddr=127.0.0.1 Port=$((port + index))" \
             "CPUs=$cpus RealMemory=$memory$gres"
     done
-    echo "PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE"
+    if [ "$urgent" != 0 ]; then
+        echo "PreemptType=preempt/partition_prio"
+        echo "PreemptMode=REQUEUE"
+        echo "PartitionName=urgent Nodes=ALL MaxTime=INFINITE PriorityTier=2 PreemptMode=OFF"
+    fi
+    echo "PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE PriorityTier=1"
 }
 
 pretend_gpus() {  # NODES

@@ -1,10 +1,10 @@
-"""What is trained and killed: each stage at its smallest, with and without loader workers."""
+"""What is trained and killed: each stage at its smallest, with and without loader workers, in one
+process and in two."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 COMMON = (
-    "logger=none",
     "log_every=1",
     "sample_every=0",
     "checkpoint_every_s=0.5",
@@ -54,15 +54,18 @@ class Case:
         words: of the command.
         whole: folder below RUN of what it is compared with.
         workers: loader processes.
+        logger: that mirrors the record.
     """
 
     words: tuple[str, ...]
     whole: str
     workers: int
+    logger: str = "none"
 
     def command(self, run: Path, root: Path, *, seed: int = SEED) -> list[str]:
         """`vasa ...` that trains it into `root`."""
-        own = (f"run_dir={root}", f"seed={seed}", f"data.num_workers={self.workers}")
+        own = [f"run_dir={root}", f"seed={seed}", f"data.num_workers={self.workers}"]
+        own.append(f"logger={self.logger}")
         given = [word.format(run=run) for word in self.words]
         return ["train", *given, *COMMON, *own]
 
@@ -73,6 +76,9 @@ CASES = {
     "stage1-2-processes": Case(words=(*TWO, *STAGE1), whole="stage1-ddp", workers=2),
     "stage2-0-workers": Case(words=STAGE2, whole="stage2", workers=0),
     "stage2-2-workers": Case(words=STAGE2, whole="stage2", workers=2),
+    "stage2-2-processes": Case(words=(*TWO, *STAGE2), whole="stage2-ddp", workers=2),
+    "stage2-wandb": Case(words=STAGE2, whole="stage2", workers=0, logger="wandb"),
     "syncnet-0-workers": Case(words=SYNCNET, whole="syncnet", workers=0),
     "syncnet-2-workers": Case(words=SYNCNET, whole="syncnet", workers=2),
+    "syncnet-2-processes": Case(words=(*TWO, *SYNCNET), whole="syncnet-ddp", workers=2),
 }

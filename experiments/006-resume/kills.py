@@ -1,6 +1,6 @@
 """Trainings killed at random moments against ones that nothing disturbed.
 
-usage: PYTHONPATH=experiments python experiments/006-resume/kills.py RUN CASE [KILLS]
+usage: PYTHONPATH=experiments python experiments/006-resume/kills.py RUN CASE [KILLS|undisturbed]
 
 RUN holds data/, expert/ and, for stage 2, motion/ (run.sh makes them). A case of cases.py is
 trained once undisturbed and once with another seed, which must come to something else. Then it is
@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from cases import CASES, SEED
 from killing import Stage, finish, is_newer, processes, strike
+from offline import lost_lines
 
 SIGNALS_AFTER = (signal.SIGTERM, signal.SIGUSR1)
 
@@ -169,6 +170,8 @@ class Campaign:
         if any(kill["folder"] == root.name for kill in self.record["kills"]):
             self._finish(root)
             self._compare(root, expected)
+        if any(one.get("offline_lost") for one in self.record["rounds"]):
+            sys.exit(f"{self.name}: an offline file of wandb lacks what was logged")
         if not all(one["is_equal"] for one in self.record["rounds"]):
             sys.exit(f"{self.name}: a killed training came to something else")
 
@@ -194,6 +197,8 @@ class Campaign:
                 "sha256": _sha(json.dumps(found, sort_keys=True).encode()),
             }
         )
+        if self.case.logger == "wandb":
+            self.record["rounds"][-1]["offline_lost"] = lost_lines(root, lines_of(root))
         self._keep()
         print(json.dumps(self.record["rounds"][-1]), flush=True)
 
@@ -212,7 +217,11 @@ def main() -> None:
     run, name = Path(sys.argv[1]), sys.argv[2]
     if name not in CASES:
         sys.exit(f"expected a case of {', '.join(CASES)}, got {name!r}")
-    Campaign(run, name, int(sys.argv[3]) if len(sys.argv) > 3 else 10).go()
+    number = sys.argv[3] if len(sys.argv) > 3 else "10"
+    if number == "undisturbed":  # another case needs what it comes to
+        Campaign(run, name, 0).undisturbed()
+    else:
+        Campaign(run, name, int(number)).go()
 
 
 if __name__ == "__main__":

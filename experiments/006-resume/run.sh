@@ -6,6 +6,7 @@ set -euo pipefail
 run=${1:-runs/006-resume}
 kills=${KILLS:-10}
 here=$(dirname "$0")
+export WANDB_MODE=offline
 export PYTHONPATH=$here/..${PYTHONPATH:+:$PYTHONPATH}  # killing.py
 started=$SECONDS
 
@@ -19,9 +20,11 @@ vasa train experiment=expert/loss data.root="$run/data" run_dir="$run/expert" lo
     data.held_out_batches=1
 
 for case in ${CASES:-stage1-0-workers stage1-2-workers stage1-2-processes \
-    stage2-0-workers stage2-2-workers syncnet-0-workers syncnet-2-workers}; do
+    stage2-0-workers stage2-2-workers stage2-2-processes stage2-wandb \
+    syncnet-0-workers syncnet-2-workers syncnet-2-processes}; do
     if [ ! -e "$run/motion/done.json" ] && [[ $case = stage2* ]]; then
         step "motion of the undisturbed stage 1"
+        python "$here/kills.py" "$run" stage1-0-workers undisturbed
         vasa encode data="$run/data" stage1="$run/stage1/whole" output="$run/motion"
     fi
     step "$case"
@@ -30,3 +33,6 @@ done
 
 step "table"
 python "$here/table.py" "$run"
+
+step "curves of one process and of two"
+python "$here/curves.py" "$run"

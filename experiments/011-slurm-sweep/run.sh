@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# An ablation of six trainings under SLURM on this one machine: one is killed, one requeued, then
-# the same command again; beside them the same six without SLURM.
+# An ablation of six trainings under SLURM on this one machine: one is killed, a job of higher
+# priority takes the node of others, then the same command again; beside them the same six without SLURM.
 #   usage: run.sh [RUN]     (default: runs/011-slurm-sweep; needs slurm-wlm and munge)
 # What is complete is not made again, but for the sweep itself, which begins anew.
 set -euo pipefail
@@ -18,6 +18,7 @@ vasa train experiment=stage1/tiny data.root="$run/data" module.expert="$run/expe
     module.warmup_steps=5 data.batch_size=4
 vasa encode data="$run/data" stage1="$run/stage1" output="$run/motion"
 
+export ONE_HOST_URGENT=1
 eval "$("$here/../../slurm/one_host.sh" up 1)"
 trap '"$here/../../slurm/one_host.sh" down' EXIT
 python "$here/sweep.py" "$run"

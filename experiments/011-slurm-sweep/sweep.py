@@ -9,6 +9,7 @@ uses. Writes RUN/record.json.
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,9 +21,11 @@ from typing import Any
 
 ROWS = ("reference", "no_audio", "no_velocity")
 SEEDS = (0, 1)
-KILLED, REQUEUED = 3, 4  # places in the array of jobs
+KILLED, WATCHED = 3, 4  # places in the array of jobs
 MAX_STEPS = 300
 STRIKE_AT = 40  # steps a member has taken by then
+URGENT = ("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=sleep 5")
+"""A job of a higher priority that wants the whole node."""
 PATIENCE_S = 900
 
 
@@ -73,17 +76,20 @@ def wait_until(is_so: Callable[[], bool], what: str) -> None:
         time.sleep(0.2)
 
 
-def jobs() -> dict[int, str]:
-    """Name of each member's job by its place."""
+def restarts() -> list[int]:
+    """How often each member of the newest array was sent back into the queue."""
     listed = subprocess.run(
-        ["squeue", "--noheader", "--array", "--states=all", "--format=%F %K %i"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.split("\n")
-    rows = [line.split() for line in listed if line]
-    newest = max((int(row[0]) for row in rows), default=0)
-    return {int(place): name for job, place, name in rows if int(job) == newest}
+        ["scontrol", "--oneliner", "show", "job"], check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    rows = [dict(re.findall(r"(\w+)=(\S+)", line)) for line in listed]
+    rows = [row for row in rows if "ArrayJobId" in row]
+    newest = max(int(row["ArrayJobId"]) for row in rows)
+    found = {
+        int(row["ArrayTaskId"]): int(row["Restarts"])
+        for row in rows
+        if int(row["ArrayJobId"]) == newest
+    }
+    return [found[place] for place in sorted(found)]
 
 
 def kill_task(place: int) -> None:
@@ -108,7 +114,7 @@ def sweep(run: Path, log: Path, *, strike: bool) -> dict[str, Any]:
     with open(log, "w") as file:
         started = subprocess.Popen(words, stdout=file, stderr=subprocess.STDOUT)
         if strike:
-            for place, act in ((KILLED, kill_task), (REQUEUED, _requeue)):
+            for place in (KILLED, WATCHED):
                 wait_until(
                     lambda place=place: (
                         steps_of(swept[place]) >= STRIKE_AT or started.poll() is not None
@@ -117,7 +123,10 @@ def sweep(run: Path, log: Path, *, strike: bool) -> dict[str, Any]:
                 )
                 if steps_of(swept[place]) < STRIKE_AT:
                     sys.exit(f"the sweep ended before member {place} trained; see {log}")
-                act(place)
+                if place == KILLED:
+                    kill_task(place)
+                else:
+                    subprocess.run(URGENT, check=True)
         code = started.wait()
     # The command ends with the first failure; the other jobs go on.
     wait_until(lambda: not _under_way(), "an end of all jobs")
@@ -125,14 +134,11 @@ def sweep(run: Path, log: Path, *, strike: bool) -> dict[str, Any]:
         "exit_code": code,
         "seconds": time.monotonic() - begin,
         "said": [line for line in log.read_text().splitlines() if line.startswith("vasa: ")],
+        "restarts": restarts(),
         "done": sum(weights is not None for weights in weights_of(run / "swept")),
         "starts": [starts_of(member) for member in swept],
         "steps": [steps_of(member) for member in swept],
     }
-
-
-def _requeue(place: int) -> None:
-    subprocess.run(["scontrol", "requeue", jobs()[place]], check=True)
 
 
 def _under_way() -> bool:
@@ -147,10 +153,12 @@ def main(run: Path) -> None:
     for old in ("swept", "hydra/swept"):
         shutil.rmtree(run / old, ignore_errors=True)
     rounds = [sweep(run, run / f"sweep_{number}.log", strike=number == 1) for number in (1, 2)]
+    if not rounds[0]["restarts"][WATCHED]:
+        sys.exit(f"member {WATCHED} kept its node beside an urgent job; see {run}/sweep_1.log")
     record = {
         "members": [str(path.relative_to(run / "swept")) for path in members(run / "swept")],
         "killed": KILLED,
-        "requeued": REQUEUED,
+        "preempted": [place for place, number in enumerate(rounds[0]["restarts"]) if number],
         "rounds": rounds,
         "swept": weights_of(run / "swept"),
         "alone": weights_of(run / "alone"),

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sweep import SEEDS
+
 from vasa.evaluation.report.marks import put_between
 from vasa.evaluation.results import ResultRow, measured_row, write_rows
 from vasa.training.run_folder import describe_environment
@@ -19,7 +21,7 @@ def rows_of(record: dict[str, Any], stamp: dict[str, Any]) -> list[ResultRow]:
     """Members done after each round, and how many came to the weights that they have alone."""
     num = len(record["members"])
     first, second = record["rounds"]
-    told = "one killed by SIGKILL, one requeued"
+    told = f"one killed by SIGKILL, {len(record['preempted'])} preempted by an urgent job"
     done = [
         measured_row(
             metric=name,
@@ -62,7 +64,8 @@ def table(record: dict[str, Any], stamp: dict[str, Any]) -> str:
     """A line a member, and what the command said."""
     dirty = "+changes" if stamp["is_dirty"] else ""
     first, second = record["rounds"]
-    struck = {record["killed"]: "killed by SIGKILL", record["requeued"]: "requeued"}
+    struck = dict.fromkeys(record["preempted"], "preempted, requeued")
+    struck[record["killed"]] = "killed by SIGKILL"
     lines = [
         f"commit {str(stamp['commit'])[:12]}{dirty}, {stamp['machine']}, {stamp['date'][:10]}",
         "",
@@ -100,7 +103,7 @@ def main(run: Path, experiment: Path) -> None:
         "machine": f"{environment['processor']}, {environment['cpu_count']} CPUs",
         "date": environment["started_at"],
         "device": "cpu",
-        "seed": "0, 1",
+        "seed": list(SEEDS),
     }
     write_rows(experiment / "results.jsonl", rows_of(record, stamp))
     readme = experiment / "README.md"

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 
+from vasa.evaluation.results import measured_row, write_rows
+
 ROOT = Path(__file__).resolve().parents[2] / "experiments"
 RESUME, SOAK = ROOT / "006-resume", ROOT / "007-soak"
 
@@ -85,19 +87,84 @@ def record(case: str, *, is_equal: bool = True) -> dict:
 
 def test_table_of_kills(tmp_path, load):
     table = load(RESUME, "table")
-    for name, is_equal in (("stage1-0-workers", True), ("syncnet-2-workers", False)):
+    made = {
+        "stage1-0-workers": record("stage1-0-workers"),
+        "syncnet-2-workers": record("syncnet-2-workers", is_equal=False),
+        "stage2-wandb": record("stage2-wandb"),
+    }
+    made["stage2-wandb"]["rounds"] = [
+        {**one, "steps": 30, "offline_lost": lost}
+        for lost, one in enumerate(made["stage2-wandb"]["rounds"])
+    ]
+    for name, kept in made.items():
         (tmp_path / name).mkdir()
-        (tmp_path / name / "record.json").write_text(json.dumps(record(name, is_equal=is_equal)))
+        (tmp_path / name / "record.json").write_text(json.dumps(kept))
     shutil.copy(RESUME / "README.md", tmp_path)
+    stamp = {"cases": ["stage2-0-workers"]}
+    other = {"metric": "resume/kills", "value": 8.0, "unit": "kills", "n": 8, "note": ""}
+    write_rows(tmp_path / "results.jsonl", [measured_row(**other, stamp=stamp)])
     table.main(tmp_path, tmp_path)
     text = (tmp_path / "README.md").read_text()
     assert "| stage1-0-workers | 3: 1, 2, 0, 0 | 1, 0 | 2 | 2 of 2 | 0, 0 | no | 20 |" in text
+    before = (RESUME / "README.md").read_text().splitlines()
+    (kept,) = (line for line in before if line.startswith("| stage2-0-workers |"))
+    assert kept in text, "a case that was not run stays as it was"
+    first, second = (text.index(f"| {name} |") for name in ("stage1-0-workers", "stage2-0-workers"))
+    assert first < second
     assert "| 0 of 2 |" in text
     rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
-    assert [row["metric"] for row in rows] == ["resume/kills", "resume/bit_equal_share"]
-    assert rows[0]["value"] == 8
-    assert (rows[1]["value"], rows[1]["control"], rows[1]["n"]) == (0.5, 0.0, 4)
-    assert rows[1]["ci_low"] < 0.5 < rows[1]["ci_high"]
+    assert rows.pop(0)["cases"] == ["stage2-0-workers"], "results of other cases stay"
+    assert [row["metric"] for row in rows] == [
+        *("resume/kills", "resume/sigkills", "resume/bit_equal_share"),
+        "resume/offline_lines_lost",
+    ]
+    assert (rows[0]["value"], rows[1]["value"]) == (12, 9)
+    assert (rows[2]["value"], rows[2]["control"], rows[2]["n"]) == (pytest.approx(2 / 3), 0.0, 6)
+    assert rows[2]["ci_low"] < 2 / 3 < rows[2]["ci_high"]
+    assert (rows[3]["value"], rows[3]["n"]) == (1, 60)
+
+
+def test_curves_of_one_process_and_of_two(tmp_path, load):
+    curves, cases = load(RESUME, "curves"), load(RESUME, "cases").CASES
+    for one, two in curves.STAGES.values():
+        folders = [f"{cases[one].whole}/whole", f"{cases[two].whole}/whole"]
+        folders.append(f"{cases[one].whole}/another-seed")
+        for folder, factor in zip(folders, (1, 1.01, 3), strict=True):
+            root = tmp_path / folder
+            root.mkdir(parents=True)
+            (root / "done.json").write_text("{}")
+            lines = [{"step": step, "train/loss": factor**step / step} for step in range(1, 21)]
+            (root / "metrics.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    shutil.copy(RESUME / "README.md", tmp_path)
+    shutil.copy(RESUME / "results.jsonl", tmp_path)
+    curves.main(tmp_path, tmp_path)
+    before = (RESUME / "results.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert [row["metric"] for row in rows[-4:]].count(curves.METRIC) == 3
+    assert {json.loads(line)["metric"] for line in before} <= {row["metric"] for row in rows}
+    assert rows[-3]["split"] == "stage1"
+    assert rows[-3]["value"] == pytest.approx(1.01**20 - 1)
+    assert rows[-3]["control"] == pytest.approx(3**20 - 1)
+    assert f"| stage1 | 20 | {1.01**10 - 1:.1e} |" in (tmp_path / "README.md").read_text()
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
+def test_offline_file_of_wandb_is_read_whole(tmp_path, load, monkeypatch):
+    """Its records cross the blocks of the file; another value, or none, is a line lost."""
+    wandb = pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    lines = [{"step": step, "train/loss": step / 7} for step in range(1, 500)]
+    settings = wandb.Settings(silent=True, console="off")
+    run = wandb.init(dir=tmp_path, mode="offline", settings=settings)
+    for line in lines:
+        run.log({"train/loss": line["train/loss"]}, step=line["step"])
+    run.finish()
+    wandb.teardown()  # its service may still write
+    offline = load(RESUME, "offline")
+    assert offline.newest_file(tmp_path).stat().st_size > offline.BLOCK_BYTES
+    assert offline.lost_lines(tmp_path, lines) == 0
+    assert offline.lost_lines(tmp_path, [*lines, {"step": 500, "train/loss": 1.0}]) == 1
+    assert offline.lost_lines(tmp_path, [{"step": 7, "train/loss": 2.0}]) == 1
 
 
 def test_slope_of_memory_and_its_interval(load):

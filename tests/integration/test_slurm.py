@@ -2,17 +2,26 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 from processes import TWO, stage2
 from safetensors.torch import load_file
+from small_faces import write_small_faces
 from small_motion import write_small_motion
+
+from vasa.cli.paths import conf_dir
+from vasa.data.shards import read_index
+from vasa.models.checkpoint import save_model
+from vasa.training.config import build
 
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "tests" / "unit" / "training"
@@ -170,6 +179,77 @@ def test_cancelled_job_does_not_come_back(cluster):
     wait_until_over(cluster, job)
     assert cluster.state(job) == "CANCELLED"
     assert "back into the queue" not in cluster.output(job)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models:
+    """Untrained ones, for what is done with them and not what comes out."""
+
+    stage1: Path
+    expert: Path
+
+
+def untrained(folder: Path) -> Models:
+    """Run folders of a stage 1 and a face expert with random weights."""
+    found = {}
+    with initialize_config_dir(version_base="1.3", config_dir=conf_dir()):
+        for name, experiment in (("stage1", "stage1/tiny"), ("expert", "expert/metric")):
+            model = compose("train", [f"experiment={experiment}"]).module.model
+            values = OmegaConf.to_container(model, resolve=True)
+            save_model(build(model), values, folder / name / "model")
+            found[name] = folder / name
+    return Models(**found)
+
+
+@pytest.mark.slurm
+def test_lines_of_a_list_are_evaluated_each_in_its_folder(cluster, tmp_path):
+    data = write_small_faces(tmp_path / "faces", num_frames=10)
+    models = untrained(tmp_path)
+    shared = f"data={data} stage1={models.stage1} evaluation.protocols=[self_reenactment]"
+    listed = tmp_path / "list"
+    lines = [f"{shared} seed={seed} output={tmp_path}/{seed}/results.jsonl" for seed in (0, 1)]
+    listed.write_text("\n".join([*lines, f"{shared} output={tmp_path}/folder"]) + "\n")
+    words = ["--array=1-3", "--cpus-per-task=1", "--mem=2G", "slurm/evaluate_array.sbatch"]
+    words += [str(listed), f"expert={models.expert}", "evaluation.split=val"]
+    words += ["evaluation.num_clips=2", "evaluation.num_resamples=20"]
+    job = cluster.ask("sbatch", "--parsable", *words)
+    for place, expected in ((1, "COMPLETED"), (2, "COMPLETED"), (3, "FAILED")):
+        wait_until_over(cluster, f"{job}_{place}")
+        told = cluster.output(f"{job}_{place}")
+        assert cluster.state(f"{job}_{place}") == expected, told
+    assert "expected output=DIR/NAME.jsonl" in told
+    for seed in (0, 1):
+        rows = (tmp_path / str(seed) / "results.jsonl").read_text().splitlines()
+        assert {json.loads(row)["seed"] for row in rows} == {seed}
+        assert (tmp_path / str(seed) / "eval" / "done.json").is_file()
+
+
+@pytest.mark.slurm
+def test_array_prepares_a_set_and_a_task_warned_of_its_time_goes_back_alone(
+    cluster, real_data_dir, weights_dir, tmp_path
+):
+    """The last task of an array has the number of the whole: it must not take the others along."""
+    for speaker in ("ar00", "ar01"):
+        clip = sorted((real_data_dir / "lrw_ar" / speaker).glob("*.mp4"))[0]
+        (tmp_path / "raw" / speaker).mkdir(parents=True)
+        shutil.copy(clip, tmp_path / "raw" / speaker)
+    environment = {**cluster.environment, "VASA_WEIGHTS": str(weights_dir)}
+    here = replace(cluster, environment=environment)
+    options = ["--parsable", "--cpus-per-task=1", "--mem=4G"]
+    command = ["slurm/prep_array.sbatch", f"input={tmp_path / 'raw'}", f"output={tmp_path / 'set'}"]
+    command += ["size=64", "split.val=0", "split.test=0"]
+    job = here.ask("sbatch", *options, "--array=0-1", *command)
+    wait_until(lambda: here.state(f"{job}_1") == "RUNNING", lambda: here.output(f"{job}_1"))
+    here.ask("scancel", "--batch", "--signal=USR1", f"{job}_1")
+    for place in (0, 1):
+        wait_until_over(here, f"{job}_{place}")
+        assert here.state(f"{job}_{place}") == "COMPLETED", here.output(f"{job}_{place}")
+    assert f"job {job}_1: back into the queue" in here.output(f"{job}_1")
+    assert "back into the queue" not in here.output(f"{job}_0")
+    last = here.ask("sbatch", *options, "--array=0", *command)
+    wait_until_over(here, f"{last}_0")
+    assert here.state(f"{last}_0") == "COMPLETED", here.output(f"{last}_0")
+    assert len(read_index(tmp_path / "set")) == 2
 
 
 def test_warning_by_usr1_in_a_slurm_job_saves_and_ends_the_run(tmp_path):

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from vasa import __version__
@@ -25,7 +26,7 @@ COMMANDS = {
     "evaluate": "measure models and videos, with controls, into results.jsonl",
     "runs": "list, filter and compare runs by their records: vasa runs DIR",
     "report": "runs and results to one HTML page and Markdown",
-    "bench": "measure the speed of each part on this machine",
+    "bench": "measure the speed of each part on this machine: vasa bench PART ...",
 }
 
 # Hydra's own folders and log files stay out of the user's working folder. The sweep folder is
@@ -38,6 +39,9 @@ HYDRA_DEFAULTS = {
     "hydra/job_logging": "stdout",
     "hydra/hydra_logging": "none",
 }
+
+
+_TWO_FLAGS = "Only one of --run, --multirun, --cfg"  # Hydra's words, as a bare ValueError
 
 
 def usage() -> str:
@@ -74,6 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         overrides = [f"input={word}" if _is_path(word) else word for word in overrides[1:]]
     if command == "runs":
         overrides = _words_of_runs(overrides)
+    if command == "bench":
+        overrides = _words_of_bench(overrides)
     if command not in COMMANDS:
         expected = ", ".join(COMMANDS)
         return _complain(f"there is no command {command!r}; expected one of: {expected}")
@@ -92,6 +98,17 @@ def _words_of_runs(words: list[str]) -> list[str]:
     quoted = ",".join("'" + word[len("filter=") :].replace("'", "\\'") + "'" for word in filters)
     others = [word for word in words if word not in filters]
     return [*place, *([f"filter=[{quoted}]"] if filters else []), *others]
+
+
+def _words_of_bench(words: list[str]) -> list[str]:
+    """`train-step decode seconds=1` as Hydra takes it: `parts=[train_step,decode] seconds=1`.
+
+    After a flag a word is the flag's own: `--cfg job`.
+    """
+    before = list(takewhile(lambda word: not word.startswith("-"), words))
+    parts = [word.replace("-", "_") for word in before if _is_path(word)]
+    others = [word for word in before if not _is_path(word)] + words[len(before) :]
+    return [*([f"parts=[{','.join(parts)}]"] if parts else []), *others]
 
 
 def _run(command: str, overrides: list[str]) -> int:
@@ -122,6 +139,11 @@ def _run(command: str, overrides: list[str]) -> int:
     except ValueError as error:
         from vasa.types import InputError  # takes torch, which `vasa runs` does without
 
+        if str(error).startswith(_TWO_FLAGS):
+            return _complain(
+                "expected one of --multirun (-m), --cfg and --info, got more of them; --cfg shows "
+                "one configuration: leave out -m, and give one value where a sweep has several"
+            )
         if not isinstance(error, InputError):
             raise
         return _complain(str(error))

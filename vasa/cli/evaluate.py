@@ -24,9 +24,15 @@ def main(cfg: DictConfig) -> None:
     from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
     from vasa.training.config import build
     from vasa.training.run_folder import describe_environment
+    from vasa.types import InputError
 
     config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     assert isinstance(config, dict)
+    if Path(config["output"]).suffix != ".jsonl":
+        raise InputError(
+            f"expected output=DIR/NAME.jsonl, got {config['output']}; sheets and videos go to "
+            "DIR/eval, so each evaluation takes a DIR of its own"
+        )
 
     def path(name: str) -> Path | None:
         return None if config[name] is None else Path(config[name])

@@ -6,13 +6,15 @@ processor time, loader workers' included: what a core gives, whatever else the m
 """
 
 import math
-import resource
+import multiprocessing
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,8 @@ ALTERNATIVES = {
     "litdata": ("litdata", "torchcodec"),
 }
 """Packages that each needs."""
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+"""Steps in which the system tells another process's time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,23 +200,38 @@ def speed(windows: Windows, *, seconds: float) -> Speed:
 
 
 def speed_of_workers(windows: Windows, workers: int, num: int) -> Speed:
-    """Windows of a reader through loader processes; their start is in it."""
-    cpu, wall = _cpu_with_children(), time.perf_counter()
+    """Windows of a reader through loader processes; a first round over all of them warms up.
+
+    When the clocks begin, each process has read up to two windows ahead.
+    """
+    others = set(multiprocessing.active_children())
+    warm = len(windows.places)
     loader = DataLoader(
         windows,
         batch_size=None,
-        sampler=range(num),
+        sampler=range(warm + num),
         num_workers=workers,
         multiprocessing_context="fork",  # LitData changes the default for the whole process
     )
-    done = sum(1 for _ in loader)  # its end waits for the workers
-    spent = _cpu_with_children() - cpu
-    return Speed(cpu=done / spent, wall=done / (time.perf_counter() - wall), windows=done)
+    found = iter(loader)
+    for _ in islice(found, warm):
+        pass
+    processes = [str(one.pid) for one in set(multiprocessing.active_children()) - others]
+    cpu, wall = _cpu_with(processes), time.perf_counter()
+    done = sum(1 for _ in islice(found, num))
+    wall = time.perf_counter() - wall
+    spent = max(_cpu_with(processes) - cpu, TICK_S)
+    assert next(found, None) is None, "there was one window more"  # and the processes have ended
+    return Speed(cpu=done / spent, wall=done / wall, windows=done)
 
 
-def _cpu_with_children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + used.ru_utime + used.ru_stime
+def _cpu_with(processes: Sequence[str]) -> float:
+    """Seconds of processor time of this process and of others that live."""
+    ticks = 0
+    for process in processes:
+        words = (Path("/proc") / process / "stat").read_text().rsplit(")", 1)[1].split()
+        ticks += int(words[11]) + int(words[12])  # in user and in system mode, proc(5)
+    return time.process_time() + ticks * TICK_S
 
 
 def _row(metric: str, found: Speed, *, name: str, work: LoadingWork) -> Iterator[Measurement]:

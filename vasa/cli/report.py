@@ -37,6 +37,8 @@ def main(cfg: DictConfig) -> None:
     from vasa.evaluation.report.page import write_report
 
     results = None if cfg.results is None else Path(cfg.results)
+    if results is not None and results.suffix != ".jsonl":
+        raise InputError(f"expected results=DIR/NAME.jsonl of vasa evaluate, got {cfg.results}")
     markdown = write_report(
         runs=_paths(cfg.runs), results=results, output=output, tables=_tables(cfg.paper_tables)
     )

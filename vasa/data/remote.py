@@ -19,6 +19,7 @@ from vasa.data.remote_cache import DiskCache
 from vasa.types import InputError
 
 EXTRAS = {"http": "aiohttp", "https": "aiohttp", "s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
+_GOOGLE = ("gs://", "gcs://")
 # One place tries again: botocore would try each of our attempts five times.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {"config_kwargs": {"retries": {"total_max_attempts": 1}}},
@@ -176,6 +177,9 @@ class ShardUrl(ShardRoot):
     def __init__(self, url: str, *, cache: DiskCache, patience: Patience) -> None:
         super().__init__(patience=patience)
         self.url = url.rstrip("/")
+        if url.startswith(_GOOGLE):
+            # gcsfs asks by gRPC what kind of bucket it is; its threads do not survive a fork.
+            os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
         self.cache = cache
         self._files: dict[str, bytes] = {}
 
@@ -250,7 +254,7 @@ class ShardUrl(ShardRoot):
 
 def _status(error: BaseException) -> int | None:
     """HTTP status that an error is about; None where it is about none."""
-    status = getattr(error, "status", None)
+    status = getattr(error, "status", None) or getattr(error, "code", None)  # gcsfs's is code
     if status is None and error.__cause__ is not None:
         response = getattr(error.__cause__, "response", None)  # botocore's
         if isinstance(response, dict):

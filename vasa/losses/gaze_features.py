@@ -1,5 +1,7 @@
 """The gaze term of the perceptual losses (MegaPortraits eq. 4, L_gaze)."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -44,6 +46,7 @@ def gaze_feature_loss(
     crop_px: int,
     reach: float,
     is_relative: bool = True,
+    across: Callable[[Tensor], Tensor] = lambda mean: mean,
 ) -> Tensor:
     """L_gaze (MegaPortraits eq. 4): distance of the eyes in a network's features.
 
@@ -61,7 +64,8 @@ def gaze_feature_loss(
         crop_px: side of a crop, px; not much under the eyes' own, or lines are lost.
         reach: half of a crop's side in distances of the eyes' middles.
         is_relative: as in `perceptual_loss`.
+        across: as in `perceptual_loss`.
     """
     found = eye_crops(result, landmarks, crop_px=crop_px, reach=reach)
     aim = eye_crops(target, landmarks, crop_px=crop_px, reach=reach)
-    return perceptual_loss(found, aim, features, is_relative=is_relative)
+    return perceptual_loss(found, aim, features, is_relative=is_relative, across=across)

@@ -18,6 +18,7 @@ def perceptual_loss(
     layer_weights: Sequence[float] | None = None,
     weights: Tensor | None = None,
     is_relative: bool = True,
+    across: Callable[[Tensor], Tensor] = lambda mean: mean,
 ) -> Tensor:
     """L1 between feature maps, each in units of the target's mean magnitude, mean over maps.
 
@@ -34,6 +35,7 @@ def perceptual_loss(
         layer_weights: l_k, one a map; all alike without.
         weights: foreground weights, `b 1 h' w'`, carried to each map's size.
         is_relative: whether each map is measured in units of the target's mean magnitude.
+        across: that magnitude over all processes, from their own ones.
     """
     with torch.no_grad():
         wanted = features(target)
@@ -41,7 +43,8 @@ def perceptual_loss(
     for found, aim in zip(features(result), wanted, strict=True):
         distance = weighted_mean((found.float() - aim.float()).abs(), weights)
         if is_relative:
-            distance = distance / weighted_mean(aim.float().abs(), weights).clamp(min=1e-6)
+            magnitude = across(weighted_mean(aim.float().abs(), weights))
+            distance = distance / magnitude.clamp(min=1e-6)
         distances.append(distance)
     stacked = torch.stack(distances)
     if layer_weights is None:

@@ -1,5 +1,7 @@
 """VASA-1's pose and dynamics transfer consistency (sec. 3.1, item 3 of the losses)."""
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from vasa.losses.foreground import weighted_mean
@@ -13,6 +15,7 @@ def transfer_consistency_loss(
     *,
     perceptual_weight: float,
     weights: Tensor | None = None,
+    across: Callable[[Tensor], Tensor] = lambda mean: mean,
 ) -> Tensor:
     """Discrepancy of two pictures that must be the same.
 
@@ -28,8 +31,9 @@ def transfer_consistency_loss(
         features: the perceptual distance's network.
         perceptual_weight: weight of the perceptual part against L1.
         weights: of pixels, `b 1 h w`; None: all alike.
+        across: as in `perceptual_loss`.
     """
     distance = weighted_mean((posed - animated).abs(), weights)
     return distance + perceptual_weight * perceptual_loss(
-        posed, animated, features, weights=weights
+        posed, animated, features, weights=weights, across=across
     )

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from vasa.durable import sync_folder
 from vasa.types import InputError
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -45,9 +46,11 @@ def save_model(net: nn.Module, config: Mapping[str, Any], directory: str | Path)
     for name in (WEIGHTS, CONFIG):
         with open(aside / name, "rb") as file:
             os.fsync(file.fileno())
+    sync_folder(aside)
     if directory.exists():
         shutil.rmtree(directory)
     aside.rename(directory)
+    sync_folder(directory.parent)
     return directory
 
 

@@ -17,6 +17,7 @@ import torch
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 
+from vasa.durable import sync_folder
 from vasa.training.logging import report
 from vasa.training.run_folder import write_atomically
 from vasa.types import InputError
@@ -136,6 +137,7 @@ class CheckpointStore(CheckpointIO):
             whole = CheckpointNote(**{**asdict(note), **facts})
             write_atomically(_note_of(path), json.dumps(asdict(whole), indent=2) + "\n")
             aside.replace(path)
+            sync_folder(self.folder)
         except (OSError, RuntimeError) as error:  # torch's writer has its own word for a full disk
             aside.unlink(missing_ok=True)
             if isinstance(error, OSError):

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -43,10 +42,11 @@ def _record(
     config: dict[str, Any], error: Exception, *, overrides: Sequence[str], is_member: bool
 ) -> Path | None:
     folder = RunFolder(config["run_dir"] or default_run_dir(config))
-    is_begun = folder.config.is_file()
+    known = folder.known_config()
+    is_begun = known is not None
     if folder.is_complete() or not (is_begun or is_member):
         return None
-    if is_begun and flat(yaml.safe_load(folder.config.read_text())) != flat(config):
+    if known is not None and flat(known) != flat(config):
         return None
     text = " ".join(str(error).split())
     record = {

@@ -2,8 +2,9 @@
 
 Every process trains on an equal share of the rows of the global batch, and the gradient is the mean
 over processes. That is the gradient of the global batch where a loss is a mean over rows. A mean
-over the valid rows alone is weighed by `valid_share`, and a loss that compares rows with one
-another takes `rows_of_all`. In one process all of it changes nothing.
+over the valid rows alone is weighed by `valid_share`, a loss that compares rows with one another
+takes `rows_of_all`, and what a mean is divided by is `mean_of_all`. In one process all of it
+changes nothing.
 """
 
 import lightning
@@ -36,15 +37,32 @@ def valid_share(module: lightning.LightningModule, valid: Tensor) -> Tensor | fl
     return own / mean.clamp(min=1e-6)
 
 
-def rows_of_all(module: lightning.LightningModule, rows: Tensor) -> Tensor:
+def mean_of_all(module: lightning.LightningModule, value: Tensor) -> Tensor:
+    """The mean over processes of a number, without gradient: what a batch's terms are divided by.
+
+    Args:
+        module: in training.
+        value: own, a scalar, of as many rows in every process.
+    """
+    if share_of(module).count == 1:
+        return value
+    mean = module.trainer.strategy.reduce(value.detach().clone(), reduce_op="mean")
+    assert isinstance(mean, Tensor)
+    return mean
+
+
+def rows_of_all(module: lightning.LightningModule, rows: Tensor, *, groups: int = 1) -> Tensor:
     """The rows of all processes in the order of the global batch; gradients flow back to them.
 
     Args:
         module: in training.
         rows: own rows, `b ...`, as many in every process.
+        groups: runs of all rows behind one another, as `RowShare.take` gives them.
     """
-    if share_of(module).count == 1:
+    count = share_of(module).count
+    if count == 1:
         return rows
     gathered = module.all_gather(rows, sync_grads=rows.requires_grad)
     assert isinstance(gathered, Tensor)
-    return gathered.flatten(0, 1)
+    by_process = gathered.flatten(0, 1).unflatten(0, (count, groups, -1))
+    return by_process.transpose(0, 1).flatten(0, 2)

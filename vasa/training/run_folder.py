@@ -1,7 +1,7 @@
 """The run folder: what a run is, where it stands, and what it left.
 
 config.yaml overrides.txt env.json metrics.jsonl checkpoints/ (last.ckpt is the newest) model/
-samples/ and, only when all of it was done, done.json.
+samples/ .lock (`vasa.training.run_lock`) and, only when all of it was done, done.json.
 """
 
 import json
@@ -18,7 +18,9 @@ from typing import Any
 import torch
 import yaml
 
+from vasa.durable import sync_folder
 from vasa.training.config import flat
+from vasa.training.logging import report
 from vasa.types import InputError
 
 PACKAGES = ("vasa", "torch", "torchaudio", "lightning", "hydra-core", "numpy")
@@ -43,17 +45,31 @@ class RunFolder:
 
     def is_complete(self) -> bool:
         """Whether all of the run was done."""
-        return self.done.is_file()
+        return _json_object(self.done) is not None
+
+    def known_config(self) -> dict[str, Any] | None:
+        """The configuration that the folder holds; None where there is none, or a torn one."""
+        try:
+            text = self.config.read_text()
+            found = yaml.safe_load(text) if text.endswith("\n") else None
+        except FileNotFoundError:
+            return None
+        except (UnicodeDecodeError, yaml.YAMLError):
+            found = None
+        return found if isinstance(found, dict) else None
 
     def check_same(self, config: dict[str, Any]) -> None:
         """Refuse a folder that holds another run.
 
+        A config.yaml that a power cut tore, by a version that did not sync it, is no other run.
+
         Raises:
             InputError: naming the keys that differ.
         """
-        if not self.config.is_file():
+        known = self.known_config()
+        if known is None:
             return
-        before, now = flat(yaml.safe_load(self.config.read_text())), flat(config)
+        before, now = flat(known), flat(config)
         differing = sorted(
             key for key in before | now if before.get(key, "unset") != now.get(key, "unset")
         )
@@ -69,18 +85,22 @@ class RunFolder:
 
     def precision(self) -> str | None:
         """What a run that was begun computes in; it is continued in the same, on any machine."""
-        record = self.path / "env.json"
-        return json.loads(record.read_text()).get("precision") if record.is_file() else None
+        return (_json_object(self.path / "env.json") or {}).get("precision")
 
     def open(
         self, *, config: dict[str, Any], overrides: Sequence[str], environment: dict[str, Any]
     ) -> None:
         """Make the folder and write down what is run; starts of a continued run are added up."""
         self.checkpoints.mkdir(parents=True, exist_ok=True)
+        if self.config.is_file() and self.known_config() is None:
+            report(f"{self.config} is torn, by a power cut? It is written anew from this command")
         write_atomically(self.config, yaml.safe_dump(config, sort_keys=False))
         write_atomically(self.path / "overrides.txt", "".join(f"{word}\n" for word in overrides))
         record = self.path / "env.json"
-        starts = json.loads(record.read_text())["starts"] if record.is_file() else []
+        before = _json_object(record) or {}
+        if record.is_file() and "starts" not in before:
+            report(f"{record} is torn, by a power cut? It is written anew, without earlier starts")
+        starts = before.get("starts", [])
         environment = {**environment, "starts": [*starts, environment["started_at"]]}
         write_atomically(record, json.dumps(environment, indent=2) + "\n")
 
@@ -94,10 +114,23 @@ class RunFolder:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """The whole text or the file as it was; one process at a time."""
+    """The whole text or the file as it was, after a power cut too; one process at a time."""
     aside = path.with_name(f".{path.name}.part")
-    aside.write_text(text)
+    with aside.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())  # before the name: else it may come to stand for an empty file
     aside.replace(path)
+    sync_folder(path.parent)
+
+
+def _json_object(path: Path) -> dict[str, Any] | None:
+    """What a JSON file holds; None where there is none, or one that a power cut tore."""
+    try:
+        found = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):  # of decoding, too
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def describe_environment(*, device: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from vasa.training.last_checkpoint import Stopped
 from vasa.training.logging import open_mirrors, report
 from vasa.training.precision import chosen_precision
 from vasa.training.run_folder import RunFolder, describe_environment
+from vasa.training.run_lock import RunLock
 
 
 def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
@@ -58,7 +59,7 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
     data = build(cfg.data)
     data.num_steps = config["max_steps"]
     _quiet()
-    mirrors = None
+    mirrors, lock = None, RunLock(folder.path)
     try:
         guard = callbacks.NonFiniteGuard(folder=folder, max_steps=config["max_nonfinite_steps"])
         average = ModelEma(decay=config["ema_decay"], guard=guard)
@@ -71,6 +72,7 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         trainer = build_trainer(config, precision=precision, store=store)
         data.share_out(RowShare(index=trainer.global_rank, count=trainer.world_size))
         if trainer.is_global_zero:
+            lock.take()
             environment = {
                 **describe_environment(device=str(trainer.strategy.root_device)),
                 "precision": precision,
@@ -124,6 +126,7 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
     finally:
         if mirrors is not None:
             mirrors.close()
+        lock.release()
     return folder.path
 
 

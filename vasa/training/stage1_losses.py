@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from typing import cast
 
 import torch
@@ -20,8 +20,10 @@ from vasa.losses.reconstruction import reconstruction_loss, squared_error_loss
 from vasa.losses.regions import EYES, MOUTH, region_error, region_weights
 from vasa.losses.transfer_consistency import transfer_consistency_loss
 from vasa.losses.warp_field import warp_magnitude_loss, warp_smoothness_loss
+from vasa.training.ranks import mean_of_all, rows_of_all, share_of, valid_share
 from vasa.training.stage1_frozen import Stage1Frozen
 from vasa.training.stage1_motion import face_target
+from vasa.training.stage1_pairs import Pairs, num_transfers, pairs_in_process, pairs_of_all
 from vasa.training.stage1_settings import (
     AdversarySettings,
     ForegroundSettings,
@@ -101,8 +103,9 @@ class Stage1Losses(Stage1Frozen):
         z_pose, z_dyn = motion.z_pose, motion.z_dyn
 
         # The driver's appearance is needed where the transfer terms are taken, on some people.
-        some = max(2, round(people * self.transfer_share))
-        rows = people + some
+        share = share_of(self)
+        some = num_transfers(people, transfer_share=self.transfer_share, share=share)
+        rows = people + some if share.count == 1 else people
         z_id = self.model.identity(image[:rows]).float()
         latents = FaceLatents(
             app_volume=self.model.canonical_volume(
@@ -120,6 +123,11 @@ class Stage1Losses(Stage1Frozen):
                 z_dyn=z_dyn[people:],
             )
         )
+        if share.count == 1:
+            pairs = pairs_in_process(flat, image, latents, some=some)
+        else:
+            pairs = pairs_of_all(self, self.model, flat, z_pose=z_pose, z_dyn=z_dyn, some=some)
+        across = partial(mean_of_all, self)
         target = image[people:]
         driver_landmarks = flat["landmarks"][people:]
         foreground = self._foreground(driver_landmarks, image.shape[-1], flat["valid"][people:])
@@ -132,9 +140,11 @@ class Stage1Losses(Stage1Frozen):
         terms = {
             "reconstruction": reconstruction_loss(result, target, pixel_weights),
             "squared": squared_error_loss(result, target, pixel_weights),
-            "perceptual": perceptual_loss(result, target, self.features, weights=foreground),
+            "perceptual": perceptual_loss(
+                result, target, self.features, weights=foreground, across=across
+            ),
             **motion.terms,
-            **self._transfer_terms(flat, image, latents, result, some, step),
+            **self._transfer_terms(pairs, flat, result, step),
             **self._optional_terms(
                 result, target, driver_landmarks, foreground, latents=latents, step=step
             ),
@@ -160,11 +170,12 @@ class Stage1Losses(Stage1Frozen):
         step: int,
     ) -> dict[str, Tensor]:
         """What larger sizes have and tiny lacks."""
+        across = partial(mean_of_all, self)
         warps = cache(lambda: self._warp_fields(latents, people=len(result)))
         return self._looked_at(
             step,
             face_features=lambda: perceptual_loss(
-                result, target, self.face_features, weights=foreground
+                result, target, self.face_features, weights=foreground, across=across
             ),
             gaze_features=lambda: gaze_feature_loss(
                 result,
@@ -173,6 +184,7 @@ class Stage1Losses(Stage1Frozen):
                 cast(Features, self.expert.features),
                 crop_px=EYE_CROP_PX,
                 reach=EYE_REACH,
+                across=across,
             ),
             warp_size=lambda: torch.stack([warp_magnitude_loss(one) for one in warps()]).sum(),
             warp_roughness=lambda: torch.stack(
@@ -230,23 +242,18 @@ class Stage1Losses(Stage1Frozen):
 
     def _transfer_terms(
         self,
+        pairs: Pairs,
         flat: dict[str, Tensor],
-        image: Tensor,
-        latents: FaceLatents,
         result: Tensor,
-        some: int,
         step: int,
     ) -> dict[str, Tensor]:
-        """Terms on transfers, for the first `some` people; measured motion also on `result`.
+        """Terms on transfers, for some people; measured motion also on `result`.
 
         The result's own motion is measured too: it is what a small mouth adds to a mean over
         pixels too faintly.
         """
-        people = len(image) // 2
-        i = torch.arange(some)
-        j = people + i
-        other = people + (i + 1) % people
-
+        i, j, other, latents = pairs.source, pairs.driver, pairs.other, pairs.latents
+        some = len(i)
         appearance, posing, moving = (
             torch.cat(rows) for rows in ((j, i, i), (i, i, other), (j, j, other))
         )
@@ -260,12 +267,19 @@ class Stage1Losses(Stage1Frozen):
         )
         posed, animated, crossed = transferred.chunk(3)
         measured = self.expert(torch.cat((posed, crossed, result)))
-        source_embedding = self.identity_of_sources(image[i])
-        drivers = torch.arange(people, 2 * people)
-        target = replace(
-            face_target(flat, torch.cat((j, other, drivers))),
-            pose=flat["pose"][torch.cat((i, other, drivers))],
+        source_embedding = self.identity_of_sources(pairs.image[i])
+        moving_as = face_target(
+            {
+                name: torch.cat((rows[torch.cat((j, other))], flat[name][len(result) :]))
+                for name, rows in pairs.labels.items()
+            },
+            slice(None),
         )
+        posed_as = torch.cat(
+            (pairs.labels["pose"][torch.cat((i, other))], flat["pose"][len(result) :])
+        )
+        target = replace(moving_as, pose=posed_as)
+        weigh = valid_share(self, target.valid)
         return {
             "consistency": transfer_consistency_loss(
                 posed,
@@ -273,16 +287,19 @@ class Stage1Losses(Stage1Frozen):
                 self.features,
                 perceptual_weight=1.0,
                 weights=self._foreground(
-                    flat["landmarks"][:some], image.shape[-1], flat["valid"][:some]
+                    pairs.labels["landmarks"][i], pairs.image.shape[-1], pairs.labels["valid"][i]
                 ),
+                across=partial(mean_of_all, self),
             ),
             "cross_identity": cross_identity_loss(
                 self.identity_of(crossed, measured.identity[some : 2 * some]), source_embedding
             ),
-            "transfer": motion_transfer_loss(measured, target),
+            "transfer": weigh * motion_transfer_loss(measured, target),
             **self._looked_at(
                 step,
-                cycle=lambda: self._cycle(result[other - people], crossed, latents, other, j),
+                cycle=lambda: self._cycle(
+                    rows_of_all(self, result)[pairs.neighbour], crossed, latents, other, j
+                ),
             ),
         }
 

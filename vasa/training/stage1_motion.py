@@ -14,7 +14,7 @@ from vasa.losses.code_leak import CodeLeak
 from vasa.losses.motion_transfer import MotionTarget, dynamics_loss
 from vasa.losses.pose import POSE_UNITS, landmark_loss, pose_loss
 from vasa.models.face_autoencoder import FaceAutoencoder
-from vasa.training.ranks import rows_of_all, share_of
+from vasa.training.ranks import rows_of_all, share_of, valid_share
 from vasa.training.stage1_settings import DriverAugmentation
 from vasa.types import InputError
 
@@ -67,8 +67,8 @@ class Stage1Motion(lightning.LightningModule):
         share = share_of(self)
         if share.count > 1 and len(image) < 4:
             raise InputError(
-                f"expected two people or more a process, got {len(image) // 2}; losses pair "
-                "people of one process, so raise data.batch_size or lower module.micro_batches"
+                f"expected two people or more a process, got {len(image) // 2}; raise "
+                "data.batch_size or lower module.micro_batches"
             )
 
         def normal(*shape: int) -> Tensor:
@@ -95,11 +95,12 @@ class Stage1Motion(lightning.LightningModule):
         code = model.dynamics(model.dynamics.view(coloured, placed, flow.to(image)), placed).float()
         z_dyn = code + augmentation.code_noise * normal(*code.shape)
         valid = flat["valid"].float()
-        leaks = self.code_leak(code, pose=flat["pose"], gather=partial(rows_of_all, self))
+        weigh = valid_share(self, valid)
+        leaks = self.code_leak(code, pose=flat["pose"], gather=partial(rows_of_all, self, groups=2))
         terms = {
-            "pose": pose_loss(z_pose, flat["pose"], valid),
-            "landmarks": landmark_loss(landmarks, flat["landmarks"], valid),
-            "dynamics": dynamics_loss(self.readout(z_dyn), face_target(flat, slice(None))),
+            "pose": weigh * pose_loss(z_pose, flat["pose"], valid),
+            "landmarks": weigh * landmark_loss(landmarks, flat["landmarks"], valid),
+            "dynamics": weigh * dynamics_loss(self.readout(z_dyn), face_target(flat, slice(None))),
             "bottleneck": bottleneck_loss(code, sigma=augmentation.code_noise),
             "pose_leak": leaks.pose,
             "identity_leak": leaks.identity,

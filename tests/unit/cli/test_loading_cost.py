@@ -2,6 +2,8 @@
 
 import json
 import math
+import multiprocessing
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -103,3 +105,30 @@ def test_the_part_of_the_command(tmp_path, faces):
     for name, packages in ALTERNATIVES.items():
         is_here = all(find_spec(package) for package in packages)
         assert (f"data/ratio_to_{name}" in values) == is_here
+
+
+class Slow:
+    """Takes processor time when a process first uses it, then a little a window."""
+
+    def __init__(self, *, start_s: float, window_s: float) -> None:
+        self.start_s, self.window_s = start_s, window_s
+        self.is_warm = False
+
+    def __call__(self, clip: int, start: int, num: int) -> np.ndarray:
+        end = time.process_time() + (self.window_s if self.is_warm else self.start_s)
+        self.is_warm = True
+        while time.process_time() < end:
+            pass
+        return np.zeros(1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_speed_of_workers_counts_their_own_time_and_not_their_start(workers):
+    """By processor time, so that a busy machine changes nothing."""
+    windows = loading_cost.Windows(
+        Slow(start_s=0.5, window_s=0.01), places=np.zeros((8, 2), int), num_frames=1
+    )
+    found = loading_cost.speed_of_workers(windows, workers, 60)
+    assert found.windows == 60
+    assert 60 < found.cpu < 115, "100 windows a second, less what passing them on takes"
+    assert not multiprocessing.active_children()

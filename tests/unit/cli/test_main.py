@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 import vasa
 from vasa.cli import COMMANDS, main
@@ -66,6 +67,13 @@ def test_no_command_says_how(capsys):
         (["train", "trainer.precison=16"], "nearest: trainer.precision"),
         (["train", "max_steps=["], "expected overrides as key=value"),
         (["train", "max_steps"], "expected overrides as key=value"),
+        (["train", "-m", "seed=0,1", "--cfg", "job"], "expected one of --multirun (-m), --cfg"),
+        (["bench", "decoed", "seconds=1"], "expected parts of synth, data, training, train_step"),
+        (
+            ["evaluate", "data=a", "stage1=b", "output=results/small"],
+            "expected output=DIR/NAME.jsonl, got results/small; sheets and videos go to DIR/eval",
+        ),
+        (["report", "results=results/small"], "expected results=DIR/NAME.jsonl of vasa evaluate"),
         (["synth"], "output must be given: vasa synth output=VALUE"),
         (["synth", "outptu=x"], "nearest: output"),
     ],
@@ -123,3 +131,17 @@ def test_sweep_leaves_its_record_under_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["train", "-m", "seed=0,1"]) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["decode"], ["decode"]),
+        (["train-step", "decode", "seconds=1"], ["train_step", "decode"]),
+        (["seconds=1", "train_step"], ["train_step"]),
+        (["parts=[synth]"], ["synth"]),
+    ],
+)
+def test_parts_of_bench_are_words(words, expected, capsys):
+    assert main(["bench", *words, "--cfg", "job"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["parts"] == expected

@@ -1,4 +1,4 @@
-"""Web and S3 servers on loopback that fail as they are told."""
+"""Web, S3 and Google Cloud Storage servers on loopback that fail as they are told."""
 
 import logging
 import re
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -41,8 +42,8 @@ class Faults:
 
 
 @contextmanager
-def web_server(root: Path) -> Iterator[tuple[str, Faults]]:
-    """URL of a server of a folder's files, and its faults."""
+def web_server(root: Path, *, below: str = "") -> Iterator[tuple[str, Faults]]:
+    """URL of a server of a folder's files, and its faults; paths begin with `below`."""
     faults = Faults()
 
     class Handler(BaseHTTPRequestHandler):
@@ -50,7 +51,7 @@ def web_server(root: Path) -> Iterator[tuple[str, Faults]]:
             self.do_GET()
 
         def do_GET(self) -> None:
-            name = self.path.lstrip("/")
+            name = unquote(urlsplit(self.path).path).lstrip("/").removeprefix(below)
             fault = faults.next(name)
             path = root / name
             if fault is not None and fault.isdigit():
@@ -84,7 +85,7 @@ def web_server(root: Path) -> Iterator[tuple[str, Faults]]:
 
 @contextmanager
 def s3_server() -> Iterator[tuple[str, Faults]]:
-    """Endpoint of moto's S3 and its faults (503 alone)."""
+    """Endpoint of moto's S3 and its faults."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
@@ -93,10 +94,17 @@ def s3_server() -> Iterator[tuple[str, Faults]]:
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         is_read = environ["REQUEST_METHOD"] == "GET"
-        if is_read and faults.next(environ["PATH_INFO"].lstrip("/")) == "503":
+        fault = faults.next(environ["PATH_INFO"].lstrip("/")) if is_read else None
+        if fault == "503":
             start_response("503 Slow Down", [("Content-Type", "application/xml")])
             return [b"<Error><Code>SlowDown</Code><Message>slow down</Message></Error>"]
-        return moto(environ, start_response)
+        if fault == "slow":
+            time.sleep(SLOW_S)
+        body = moto(environ, start_response)
+        if fault == "cut":  # its length is told already; the server closes after what there is
+            whole = b"".join(body)
+            return [whole[: len(whole) // 2]]
+        return body
 
     server = make_server("127.0.0.1", 0, app, threaded=True)
     with _serving(server.serve_forever, server.shutdown):
@@ -127,6 +135,22 @@ def bucket(root: Path, *, name: str) -> Iterator[tuple[str, Faults]]:
         for path in root.rglob("*.*"):
             client.upload_file(str(path), name, str(path.relative_to(root)))
         yield f"s3://{name}", faults
+
+
+@contextmanager
+def google_bucket(root: Path, *, name: str) -> Iterator[tuple[str, Faults]]:
+    """URL of a bucket of Google's that holds a folder's files, and its faults; skips without.
+
+    Its JSON API's way to read an object (https://cloud.google.com/storage/docs/json_api).
+    """
+    below = f"download/storage/v1/b/{name}/o/"
+    with web_server(root, below=below) as (endpoint, faults), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORAGE_EMULATOR_HOST", endpoint)
+        patch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # read when it is imported
+        gcsfs = pytest.importorskip("gcsfs", reason="needs the extra `remote`")
+        gcsfs.GCSFileSystem.clear_instance_cache()
+        yield f"gs://{name}", faults
+        gcsfs.GCSFileSystem.clear_instance_cache()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Sets read over the network are the sets on disk, whatever the network does."""
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,13 @@ def web(sets):
 def bucket(sets):
     """The sets in a bucket of an S3 server: its URL, and the faults of the server."""
     with fault_server.bucket(sets, name="sets") as (url, faults):
+        yield url, faults
+
+
+@pytest.fixture(scope="module")
+def google(sets):
+    """The sets in a bucket of Google's: its URL, and the faults of the server."""
+    with fault_server.google_bucket(sets, name="sets") as (url, faults):
         yield url, faults
 
 
@@ -94,7 +102,7 @@ def same(here: list, there: list) -> bool:
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-@pytest.mark.parametrize("store", ["web", "bucket"])
+@pytest.mark.parametrize("store", ["web", "bucket", "google"])
 def test_batches_equal_those_of_the_folder(store, kind, sets, tmp_path, request):
     url, faults = request.getfixturevalue(store)
     folder = "motion" if kind == "motion" else "faces"
@@ -118,8 +126,9 @@ def test_held_out_clips_and_statistics_come_by_url_too(store, sets, tmp_path, re
     assert (motion.statistics()["audio_mean"] == local.statistics()["audio_mean"]).all()
 
 
-def test_loader_workers_read_by_url(web, sets, tmp_path):
-    url, _ = web
+@pytest.mark.parametrize("store", ["web", "google"])
+def test_loader_workers_read_by_url(store, sets, tmp_path, request):
+    url, _ = request.getfixturevalue(store)
     remote = make_faces(opened(f"{url}/faces", tmp_path), num_workers=2)
     assert remote.num_speakers == 5, "the parent has a connection before the workers start"
     assert same(batches(remote), batches(make_faces(str(sets / "faces"))))
@@ -145,12 +154,49 @@ def test_faults_that_pass_leave_no_trace(kinds, web, sets, tmp_path):
     assert not data.store.bad.summary()
 
 
-def test_faults_of_s3_that_pass_leave_no_trace(bucket, sets, tmp_path):
+@pytest.mark.parametrize("kinds", [["503", "503"], ["cut"], ["slow"], ["503", "cut", "slow"]])
+def test_faults_of_s3_that_pass_leave_no_trace(kinds, bucket, sets, tmp_path):
     url, faults = bucket
-    faults.planned = {f"sets/faces/{SECOND}": ["503", "503"]}
+    faults.planned = {f"sets/faces/{SECOND}": list(kinds), "sets/faces/index.parquet": ["cut"]}
     data = make_faces(opened(f"{url}/faces", tmp_path))
     assert same(batches(data), batches(make_faces(str(sets / "faces"))))
-    assert faults.planned == {f"sets/faces/{SECOND}": []}
+    assert faults.planned == {f"sets/faces/{SECOND}": [], "sets/faces/index.parquet": []}
+    assert not data.store.bad.summary()
+
+
+@pytest.mark.parametrize("kind", ["cut", "slow"])
+def test_a_shard_that_s3_never_gives_whole_is_skipped_and_counted(kind, bucket, tmp_path):
+    url, faults = bucket
+    faults.planned, faults.always = {}, {f"sets/faces/{SECOND}": kind}
+    data = make_faces(opened(f"{url}/faces", tmp_path), max_bad_share=0.4)
+    try:
+        assert len(batches(data)) == 4
+    finally:
+        faults.always = {}
+    assert data.store.bad.counts() == {name: 4 * (name == Fault.UNREACHABLE) for name in Fault}
+
+
+@pytest.mark.parametrize("kinds", [["503"], ["cut"], ["slow"]])
+def test_faults_of_google_that_pass_leave_no_trace(kinds, google, sets, tmp_path):
+    url, faults = google
+    faults.planned = {f"faces/{SECOND}": list(kinds)}
+    data = make_faces(opened(f"{url}/faces", tmp_path))
+    assert same(batches(data), batches(make_faces(str(sets / "faces"))))
+    assert faults.planned == {f"faces/{SECOND}": []}
+
+
+@pytest.mark.parametrize(("kind", "fault"), [("404", Fault.MISSING), ("401", Fault.MISSING)])
+def test_what_google_refuses_is_missing(kind, fault, google, tmp_path):
+    url, faults = google
+    faults.always = {f"faces/{SECOND}": kind}
+    data = make_faces(opened(f"{url}/faces", tmp_path), max_bad_share=0.4)
+    faults.requests.clear()
+    try:
+        batches(data)
+    finally:
+        faults.always = {}
+    assert faults.requests[f"faces/{SECOND}"] == 1
+    assert data.store.bad.counts()[fault] == 4
 
 
 @pytest.mark.parametrize(
@@ -234,6 +280,9 @@ def test_an_index_that_cannot_be_had_is_told(web, tmp_path):
 
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "gcsfs", None)
+    monkeypatch.delitem(
+        import_module("fsspec.registry")._registry, "gs", raising=False
+    )  # of another test
     with pytest.raises(InputError, match=r"needs gcsfs: pip install 'vasa\[remote\]'"):
         read_index(opened("gs://bucket/set", tmp_path))
 

@@ -24,6 +24,7 @@ def test_run_folder_is_complete(whole_run):
     notes = [json.loads(path.read_text()) for path in whole_run.glob("checkpoints/*.json")]
     best = f"{min(notes, key=lambda note: note['score'])['step']:02d}"
     assert files == {
+        ".lock",
         "config.yaml",
         "overrides.txt",
         "env.json",
