@@ -37,6 +37,8 @@ class FaceDataModule(ClipDataModule):
         clips: as `ClipDataModule`.
     """
 
+    frames_in = "image"
+
     def __init__(
         self,
         *,

@@ -39,6 +39,8 @@ class MotionDataModule(ClipDataModule):
         clips: as `ClipDataModule`.
     """
 
+    frames_in = "motion"
+
     def __init__(
         self,
         *,

@@ -82,9 +82,11 @@ class StepDataModule(lightning.LightningDataModule):
             prefetched.
         batch_size: rows of the global batch, whatever the number of processes (set by subclasses).
         share: the rows of it that this process trains on; all of them before `share_out`.
+        frames_in: member of a batch whose first axes are rows and frames; None: a row is a frame.
     """
 
     batch_size: int = 0
+    frames_in: str | None = None
     _store: Store[Any] | None = None
 
     def __init__(self, *, num_steps: int, num_workers: int) -> None:
@@ -114,6 +116,14 @@ class StepDataModule(lightning.LightningDataModule):
         its own alone, as long as they come out the same.
         """
         return {name: self.share.take(value) for name, value in self.batch_at(step).items()}
+
+    def size_of(self, batch: Batch) -> tuple[int, int]:
+        """Rows of a batch, and frames in them."""
+        if self.frames_in is not None:
+            rows, frames = batch[self.frames_in].shape[:2]
+            return rows, rows * frames
+        rows = max((len(value) for value in batch.values() if value.ndim), default=0)
+        return rows, rows
 
     def open_store(self) -> Store[Any] | None:
         """The clips that batches are made of, if the subclass has such; sets `_store`.

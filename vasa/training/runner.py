@@ -20,7 +20,7 @@ from vasa.data.order import RowShare
 from vasa.models.checkpoint import model_hash, save_model
 from vasa.training import callbacks
 from vasa.training.checkpoint_store import CheckpointStore
-from vasa.training.config import build, default_run_dir, resolved
+from vasa.training.config import OWN_TRAINER_KEYS, build, default_run_dir, resolved
 from vasa.training.ema import ModelEma
 from vasa.training.last_checkpoint import Stopped
 from vasa.training.logging import open_mirrors, report
@@ -84,7 +84,15 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
             folder=folder.path,
             config=config,
         )
-        record = callbacks.Record(folder=folder, mirrors=mirrors, every=config["log_every"])
+        flops = callbacks.StepFlops()
+        speed = callbacks.Speed(
+            flops=flops,
+            peak=config["trainer"]["peak_tflops"],
+            precision=str(config["trainer"]["precision"]),
+        )
+        record = callbacks.Record(
+            folder=folder, mirrors=mirrors, every=config["log_every"], speed=speed
+        )
         last = callbacks.LastCheckpoint(
             store=store,
             every_s=config["checkpoint_every_s"],
@@ -96,12 +104,14 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         )
         around: list[Callback] = [
             callbacks.StepSeeds(seed=config["seed"]),
+            flops,
             guard,
             average,
             record,
             samples,
             callbacks.Progress(name=f"{config['stage']}/{config['name']}"),
             last,
+            speed,
         ]
         trainer.callbacks.extend(around)  # type: ignore[attr-defined]
         with _other_processes(trainer), last.listening():
@@ -180,7 +190,7 @@ def build_trainer(
     config: dict[str, Any], *, precision: str, store: CheckpointStore | None = None
 ) -> lightning.Trainer:
     """Lightning's Trainer; the end of the run is the end of the (finite) data."""
-    settings = {key: value for key, value in config["trainer"].items() if key != "num_threads"}
+    settings = {k: value for k, value in config["trainer"].items() if k not in OWN_TRAINER_KEYS}
     return lightning.Trainer(
         **{**settings, "precision": precision},
         plugins=[] if store is None else [store],

@@ -205,6 +205,10 @@ class Stage1Module(Stage1Losses):
         self._show(_means(losses), of="discriminator")
         optimizer.step()
 
+    def phase(self, step: int) -> tuple[bool, bool]:
+        """Steps of one phase compute the same."""
+        return step < self.encoder_steps, self.plays(step)
+
     def sample_images(self) -> dict[str, Tensor]:
         """Grids of what the network does with people of the first batch."""
         batch = self.trainer.datamodule.batch_at(0)  # type: ignore[attr-defined]

@@ -55,7 +55,9 @@ def curve_names(*runs: RunRecord) -> list[str]:
 
     def order(name: str) -> tuple[int, str]:
         is_bookkeeping = bool(
-            re.search(r"/(lr|learning_rate|grad(ient)?_norm|temperature|steps_per_s|memory)", name)
+            re.search(
+                r"^(speed|device)/|/(lr|learning_rate|grad(ient)?_norm|nonfinite|temperature)", name
+            )
         )
         return rank.get(name, 2 if is_bookkeeping else 1), name
 
