@@ -125,6 +125,10 @@ class StepDataModule(lightning.LightningDataModule):
         rows = max((len(value) for value in batch.values() if value.ndim), default=0)
         return rows, rows
 
+    def data_hash(self) -> str | None:
+        """SHA-256 by which a run knows what it was trained on; None where that is no set."""
+        return None
+
     def open_store(self) -> Store[Any] | None:
         """The clips that batches are made of, if the subclass has such; sets `_store`.
 

@@ -76,6 +76,7 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
             environment = {
                 **describe_environment(device=str(trainer.strategy.root_device)),
                 "precision": precision,
+                "data_hash": data.data_hash(),
             }
             folder.open(config=config, overrides=overrides, environment=environment)
         mirrors = open_mirrors(
@@ -88,7 +89,7 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         speed = callbacks.Speed(
             flops=flops,
             peak=config["trainer"]["peak_tflops"],
-            precision=str(config["trainer"]["precision"]),
+            precision=precision,
         )
         record = callbacks.Record(
             folder=folder, mirrors=mirrors, every=config["log_every"], speed=speed

@@ -23,8 +23,11 @@ def test_run_folder_is_complete(whole_run):
     files = {str(path.relative_to(whole_run)) for path in whole_run.rglob("*") if path.is_file()}
     notes = [json.loads(path.read_text()) for path in whole_run.glob("checkpoints/*.json")]
     best = f"{min(notes, key=lambda note: note['score'])['step']:02d}"
+    noted = json.loads((whole_run / "env.json").read_text())
     assert files == {
         ".lock",
+        noted["packages"],
+        *filter(None, [noted["diff"]]),
         "config.yaml",
         "overrides.txt",
         "env.json",
