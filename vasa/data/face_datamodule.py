@@ -84,6 +84,10 @@ class FaceDataModule(ClipDataModule):
                 )
         return self._store
 
+    def clip_to_show(self) -> StoredClip:
+        """The first of the split."""
+        return self.store[0]
+
     @property
     def num_speakers(self) -> int:
         """People in the split."""

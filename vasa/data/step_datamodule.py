@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vasa.data.clip_store import Store
 from vasa.data.order import RowShare, StepSampler
+from vasa.data.stored_clip import StoredClip
 from vasa.types import InputError
 
 Batch = dict[str, Tensor]
@@ -127,6 +128,10 @@ class StepDataModule(lightning.LightningDataModule):
 
     def data_hash(self) -> str | None:
         """SHA-256 by which a run knows what it was trained on; None where that is no set."""
+        return None
+
+    def clip_to_show(self) -> StoredClip | None:
+        """A whole clip to look at; None where there are no pictures of one."""
         return None
 
     def open_store(self) -> Store[Any] | None:

@@ -9,7 +9,8 @@ from lightning.pytorch import Callback
 from torch import Tensor
 
 from vasa.training.logged import is_last
-from vasa.training.logging import MetricsRecord, Mirrors
+from vasa.training.logging import MetricsRecord
+from vasa.training.mirrors import Artifact, Mirrors
 from vasa.training.run_folder import RunFolder
 from vasa.training.speed import Speed
 from vasa.training.step_seeds import step_of
@@ -55,6 +56,8 @@ class Record(Callback):
                 path=self.folder.metrics, step=step, unwritten=self.unwritten
             )
             self.mirrors.begin(self.folder.metrics, step=step)
+            code = Artifact(kind="code", paths=self.folder.code_files())
+            self.mirrors.artifact(code, step=step)
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         """Add up; write a line when it is time."""

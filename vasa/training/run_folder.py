@@ -100,8 +100,12 @@ class RunFolder:
 
     def open(
         self, *, config: dict[str, Any], overrides: Sequence[str], environment: dict[str, Any]
-    ) -> None:
-        """Make the folder and write down what is run; starts of a continued run are added up."""
+    ) -> dict[str, Any]:
+        """Make the folder and write down what is run; starts of a continued run are added up.
+
+        Returns:
+            What env.json says now.
+        """
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         if self.config.is_file() and self.known_config() is None:
             report(f"{self.config} is torn, by a power cut? It is written anew from this command")
@@ -122,6 +126,15 @@ class RunFolder:
         _tell_of_other_data(starts, start)
         environment["starts"] = [*starts, start]
         write_atomically(record, json.dumps(environment, indent=2) + "\n")
+        return environment
+
+    def code_files(self) -> list[Path]:
+        """What says which code, configuration and packages were run."""
+        names = ["config.yaml", "overrides.txt", "env.json"]
+        if (self.path / "env.json").is_file():
+            noted = json.loads((self.path / "env.json").read_text())
+            names += [noted[name] for name in ("diff", "packages") if noted.get(name)]
+        return [self.path / name for name in names if (self.path / name).is_file()]
 
     def _keep(self, text: str, name: str) -> str | None:
         """A file named by its content, once for all starts that have it; none of no content."""

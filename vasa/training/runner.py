@@ -1,5 +1,6 @@
 """One training run from its configuration: build, continue if begun, train, export."""
 
+import json
 import logging
 import signal
 import sys
@@ -23,7 +24,8 @@ from vasa.training.checkpoint_store import CheckpointStore
 from vasa.training.config import OWN_TRAINER_KEYS, build, default_run_dir, resolved
 from vasa.training.ema import ModelEma
 from vasa.training.last_checkpoint import Stopped
-from vasa.training.logging import open_mirrors, report
+from vasa.training.logging import report
+from vasa.training.mirrors import Artifact, open_mirrors
 from vasa.training.precision import chosen_precision
 from vasa.training.run_folder import RunFolder, describe_environment
 from vasa.training.run_lock import RunLock
@@ -71,6 +73,7 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         precision = folder.precision() or chosen_precision(config["trainer"])
         trainer = build_trainer(config, precision=precision, store=store)
         data.share_out(RowShare(index=trainer.global_rank, count=trainer.world_size))
+        shown = config
         if trainer.is_global_zero:
             lock.take()
             environment = {
@@ -78,12 +81,17 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
                 "precision": precision,
                 "data_hash": data.data_hash(),
             }
-            folder.open(config=config, overrides=overrides, environment=environment)
+            shown = {
+                **config,
+                "environment": folder.open(
+                    config=config, overrides=overrides, environment=environment
+                ),
+            }
         mirrors = open_mirrors(
             kind=config["logger"]["kind"] if trainer.is_global_zero else "none",
             project=config["logger"]["project"],
             folder=folder.path,
-            config=config,
+            config=shown,
         )
         flops = callbacks.StepFlops()
         speed = callbacks.Speed(
@@ -99,6 +107,7 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
             every_s=config["checkpoint_every_s"],
             record=record,
             scored_by=config["checkpoint_by"],
+            mirrors=mirrors,
         )
         samples = callbacks.Samples(
             folder=folder, mirrors=mirrors, ema=average, every=config["sample_every"]
@@ -134,6 +143,7 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
             )
         if trainer.is_global_zero:
             _export(folder=folder, module=module, average=average, config=config, record=record)
+            mirrors.artifact(_exported(folder), step=config["max_steps"])
     finally:
         if mirrors is not None:
             mirrors.close()
@@ -162,6 +172,12 @@ def _export(
             "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
     )
+
+
+def _exported(folder: RunFolder) -> Artifact:
+    """The finished model, as mirrors name it."""
+    files = sorted(path for path in folder.model.iterdir() if path.is_file())
+    return Artifact(kind="model", paths=files, metadata=json.loads(folder.done.read_text()))
 
 
 @contextmanager

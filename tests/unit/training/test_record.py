@@ -9,7 +9,7 @@ import torch
 
 from vasa.training.flops import StepFlops
 from vasa.training.logged import without_machine
-from vasa.training.logging import Mirrors
+from vasa.training.mirrors import Mirrors
 from vasa.training.record import Record
 from vasa.training.run_folder import RunFolder
 from vasa.training.speed import Speed
