@@ -304,3 +304,7 @@ def markdown_table(rows: Iterable[Logged] = ROWS) -> str:
         value = f"{row.meaning}{' (last value)' if row.is_last else ''}"
         lines.append(f"| `{row.name}` | {row.unit} | {value} | {row.better} | {row.where} |")
     return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(markdown_table())

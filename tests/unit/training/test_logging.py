@@ -301,6 +301,8 @@ def wandb_records(path: Path) -> list[Any]:
             place += 32768 - place % 32768
             continue
         _, size, kind = struct.unpack_from("<IHB", content, place)
+        if place + 7 + size > len(content):  # a kill cut it off
+            break
         part += content[place + 7 : place + 7 + size]
         place += 7 + size
         if kind in (1, 4):  # a whole one, or the last part of one
