@@ -47,6 +47,7 @@ def made(tmp_path_factory) -> SimpleNamespace:
         stage1_hash=digest,
         audio=small_encoder(),
         batch_size=16,
+        max_bad_share=0.0,
         device=torch.device("cpu"),
     )
     made_from = {"data": index_hash(faces), "stage1": digest}
