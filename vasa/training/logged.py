@@ -120,9 +120,9 @@ ROWS: tuple[Logged, ...] = (
         better="higher",
     ),
     Logged(
-        name="train/{reconstruction,squared,perceptual,face_features,gaze_features}",
+        name="train/{reconstruction,squared,mouth,eyes,perceptual,face_features,gaze_features}",
         unit="",
-        meaning="distances of drawn drivers to real ones",
+        meaning="distances of drawn drivers to real ones, whole or in parts",
         better="lower",
         where="stage1",
     ),
