@@ -1,8 +1,8 @@
 """The run folder: what a run is, where it stands, and what it left.
 
 config.yaml overrides.txt env.json (and the diff_*.patch and packages_*.txt that it names)
-metrics.jsonl checkpoints/ (last.ckpt is the newest) model/ samples/ .lock (`vasa.training.run_lock`)
-and, only when all of it was done, done.json.
+metrics.jsonl checkpoints/ (last.ckpt is the newest) model/ samples/ .lock
+(`vasa.training.run_lock`) and, only when all of it was done, done.json.
 """
 
 import hashlib
