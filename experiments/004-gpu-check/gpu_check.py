@@ -278,7 +278,7 @@ def describe(check: Check) -> dict:
         found["nvidia_smi"] = None
     code = (
         "import json, torch; from vasa.training.run_folder import describe_environment as d; "
-        f"e = d(device={check.device!r}); e.pop('diff'); e.pop('command'); "
+        f"e = d(device={check.device!r}); [e.pop(k) for k in ('diff', 'command', 'packages')]; "
         "e.update(cuda=torch.version.cuda, gpu=torch.cuda.get_device_name() "
         "if torch.cuda.is_available() else None); print(json.dumps(e))"
     )

@@ -26,6 +26,8 @@ from cases import CASES, SEED
 from killing import Stage, finish, is_newer, processes, strike
 from offline import lost_lines
 
+from vasa.training.logged import without_machine
+
 SIGNALS_AFTER = (signal.SIGTERM, signal.SIGUSR1)
 
 
@@ -45,9 +47,9 @@ def content(root: Path) -> dict[str, str]:
 
 
 def lines_of(root: Path) -> list[dict[str, Any]]:
-    """metrics.jsonl without the time."""
+    """metrics.jsonl without clock and machine."""
     lines = [json.loads(text) for text in (root / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "time_s"} for line in lines]
+    return [without_machine(line) for line in lines]
 
 
 def _digest(value: Any) -> str:

@@ -18,7 +18,14 @@ from vasa.evaluation.report.differences import commonest, differing_keys, row_na
 from vasa.evaluation.report.run_records import flat
 from vasa.evaluation.settings import EvaluationSettings
 from vasa.models.checkpoint import save_model
-from vasa.training.config import TRAINER_KEYS, build, check_keys, check_signatures, resolved
+from vasa.training.config import (
+    OWN_TRAINER_KEYS,
+    TRAINER_KEYS,
+    build,
+    check_keys,
+    check_signatures,
+    resolved,
+)
 from vasa.training.precision import chosen_precision
 from vasa.training.runner import build_trainer
 from vasa.types import InputError
@@ -190,7 +197,7 @@ def test_protocol(name):
 def test_trainer(name):
     config = member("trainer", name)
     assert set(config) == TRAINER_KEYS
-    assert set(config) - {"num_threads"} <= set(inspect.signature(lightning.Trainer).parameters)
+    assert set(config) - OWN_TRAINER_KEYS <= set(inspect.signature(lightning.Trainer).parameters)
 
 
 @pytest.mark.parametrize("name", files("logger"))

@@ -24,6 +24,8 @@ class RandomFaces(StepDataModule):
         num_workers: loader processes.
     """
 
+    frames_in = "image"
+
     def __init__(
         self,
         *,

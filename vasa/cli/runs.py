@@ -35,6 +35,7 @@ def columns_of(run: RunSummary) -> dict[str, Any]:
         "max_steps": run.max_steps,
         "time_s": run.time_s,
         "commit": run.commit or None,
+        "data_hash": run.data_hash or None,
     }
     for name, values in run.metrics.items():
         row |= {name: values.last, f"best:{name}": values.best}

@@ -200,10 +200,11 @@ def _time_here(config: dict[str, Any], warmup_steps: int, work: StepWork) -> Ste
     lines = MetricsRecord.read(folder / "metrics.jsonl")
     times = {0: 0.0} | {line["step"]: line["time_s"] for line in lines}
     steps = config["max_steps"] - warmup_steps
+    on_gpu = "device/gpu_memory_gb"
     state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["optimizer_states"]
     return StepTiming(
         step_s=(times[config["max_steps"]] - times[warmup_steps]) / steps,
-        peak_gb=peak_gb(work.device),
+        peak_gb=max((line[on_gpu] for line in lines if on_gpu in line), default=peak_gb()),
         parameters=sum(
             kept["exp_avg"].numel() for optimiser in state for kept in optimiser["state"].values()
         ),

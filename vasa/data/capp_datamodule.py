@@ -24,6 +24,8 @@ class CappDataModule(SyncDataModule):
         spans: as `SyncDataModule`; `span_frames` is t, `batch_size` counts windows.
     """
 
+    frames_in = "pose"
+
     store_class = PoseStore
 
     def __init__(self, *, windows_per_clip: int, min_gap_frames: int, **spans: Any) -> None:

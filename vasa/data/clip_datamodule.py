@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from vasa.data.remote import ShardRoot, open_shards
+from vasa.data.shards import index_hash
 from vasa.data.step_datamodule import StepDataModule
 
 
@@ -44,3 +45,7 @@ class ClipDataModule(StepDataModule):
         self.seed = seed
         self.cache_gb = cache_gb
         self.max_bad_share = max_bad_share
+
+    def data_hash(self) -> str:
+        """Of the set's index, which names every clip."""
+        return index_hash(self.root)

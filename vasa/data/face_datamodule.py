@@ -37,6 +37,8 @@ class FaceDataModule(ClipDataModule):
         clips: as `ClipDataModule`.
     """
 
+    frames_in = "image"
+
     def __init__(
         self,
         *,
@@ -81,6 +83,10 @@ class FaceDataModule(ClipDataModule):
                     f"got {len(self._store.speakers)}; the cross-identity term needs another person"
                 )
         return self._store
+
+    def clip_to_show(self) -> StoredClip:
+        """The first of the split."""
+        return self.store[0]
 
     @property
     def num_speakers(self) -> int:

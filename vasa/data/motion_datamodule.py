@@ -11,10 +11,12 @@ import torch
 from vasa.data.clip_datamodule import ClipDataModule
 from vasa.data.clip_store import MotionStore
 from vasa.data.controls import head_distance, main_gaze, mean_emotion
+from vasa.data.motion_faces import face_of
 from vasa.data.motion_shards import MotionClip, MotionSetInfo, read_statistics
 from vasa.data.order import step_rng
 from vasa.data.shards import read_index
 from vasa.data.step_datamodule import Batch
+from vasa.data.stored_clip import StoredClip
 from vasa.types import InputError
 
 
@@ -38,6 +40,8 @@ class MotionDataModule(ClipDataModule):
         num_val_windows: validation windows at most.
         clips: as `ClipDataModule`.
     """
+
+    frames_in = "motion"
 
     def __init__(
         self,
@@ -120,6 +124,18 @@ class MotionDataModule(ClipDataModule):
 
         The same windows each time, from clips spread over the split.
         """
+        store = self._val_store()
+        if store is None:
+            return None
+        chosen = np.linspace(0, len(store) - 1, min(len(store), self.num_val_windows // 2))
+        samples = []
+        for index in np.unique(chosen.round().astype(int)):
+            clip = store[int(index)]
+            last = self._last_start(len(clip.motion))
+            samples += [self.window_of(clip, start=start) for start in sorted({0, last})]
+        return _stack(samples)
+
+    def _val_store(self) -> MotionStore | None:
         if self.val_split not in set(read_index(self.root)["split"]):
             return None
         store = MotionStore(
@@ -129,15 +145,17 @@ class MotionDataModule(ClipDataModule):
             min_frames=self.min_frames,
             max_bad_share=self.max_bad_share,
         )
-        if not len(store):
-            return None
-        chosen = np.linspace(0, len(store) - 1, min(len(store), self.num_val_windows // 2))
-        samples = []
-        for index in np.unique(chosen.round().astype(int)):
-            clip = store[int(index)]
-            last = self._last_start(len(clip.motion))
-            samples += [self.window_of(clip, start=start) for start in sorted({0, last})]
-        return _stack(samples)
+        return store if len(store) else None
+
+    def face_to_show(self) -> StoredClip:
+        """Pictures and sound of the clip that the first validation window is the start of.
+
+        Raises:
+            InputError: the face shards that the motion was made from are not where they were.
+        """
+        store = self._val_store()
+        assert store is not None, "there is a validation window"
+        return face_of(self.root, store[0].key)
 
     def window_of(self, clip: MotionClip, *, start: int) -> dict[str, np.ndarray]:
         """The window from frame `start` on, padded to w, with the k frames before it."""

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vasa.data.clip_store import Store
 from vasa.data.order import RowShare, StepSampler
+from vasa.data.stored_clip import StoredClip
 from vasa.types import InputError
 
 Batch = dict[str, Tensor]
@@ -82,9 +83,11 @@ class StepDataModule(lightning.LightningDataModule):
             prefetched.
         batch_size: rows of the global batch, whatever the number of processes (set by subclasses).
         share: the rows of it that this process trains on; all of them before `share_out`.
+        frames_in: member of a batch whose first axes are rows and frames; None: a row is a frame.
     """
 
     batch_size: int = 0
+    frames_in: str | None = None
     _store: Store[Any] | None = None
 
     def __init__(self, *, num_steps: int, num_workers: int) -> None:
@@ -114,6 +117,22 @@ class StepDataModule(lightning.LightningDataModule):
         its own alone, as long as they come out the same.
         """
         return {name: self.share.take(value) for name, value in self.batch_at(step).items()}
+
+    def size_of(self, batch: Batch) -> tuple[int, int]:
+        """Rows of a batch, and frames in them."""
+        if self.frames_in is not None:
+            rows, frames = batch[self.frames_in].shape[:2]
+            return rows, rows * frames
+        rows = max((len(value) for value in batch.values() if value.ndim), default=0)
+        return rows, rows
+
+    def data_hash(self) -> str | None:
+        """SHA-256 by which a run knows what it was trained on; None where that is no set."""
+        return None
+
+    def clip_to_show(self) -> StoredClip | None:
+        """A whole clip to look at; None where there are no pictures of one."""
+        return None
 
     def open_store(self) -> Store[Any] | None:
         """The clips that batches are made of, if the subclass has such; sets `_store`.

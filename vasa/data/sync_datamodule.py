@@ -32,6 +32,8 @@ class SyncDataModule(ClipDataModule):
         clips: as `ClipDataModule`.
     """
 
+    frames_in = "frames"
+
     store_class: type[ClipStore] = ClipStore
 
     def __init__(

@@ -50,6 +50,10 @@ class CheckpointStore(CheckpointIO):
         folder: checkpoints/ of the run.
         keep_last: newest ones kept, one at least; a damaged one is replaced by the one before.
         keep_best: kept beside them by their score.
+
+    Attributes:
+        failure: why the last one could not be saved; None if it was.
+        saved: what is known of the last one that this process wrote.
     """
 
     def __init__(self, *, folder: Path, keep_last: int, keep_best: int) -> None:
@@ -61,6 +65,7 @@ class CheckpointStore(CheckpointIO):
         self.folder, self.keep_last, self.keep_best = folder, keep_last, keep_best
         self.link = folder / "last.ckpt"
         self.failure: OSError | None = None
+        self.saved: CheckpointNote | None = None
         self._damaged: set[Path] = set()
 
     def path_of(self, step: int) -> Path:
@@ -145,6 +150,7 @@ class CheckpointStore(CheckpointIO):
             if stream.failure is None:
                 raise
             raise stream.failure from error
+        self.saved = whole
         self._damaged.discard(path)
         self._point_to(path)
         self._prune()
@@ -181,6 +187,7 @@ class _Hashing:
         self.digest = hashlib.sha256()
         self.num_bytes = 0
         self.failure: OSError | None = None
+        self.saved: CheckpointNote | None = None
 
     def write(self, data: Any) -> int:
         """All of it."""

@@ -25,8 +25,10 @@ ROOT_KEYS = frozenset(
     " checkpoint_best checkpoint_by ema_decay max_nonfinite_steps module data trainer"
     " logger".split()
 )
-TRAINER_KEYS = frozenset(
-    "accelerator devices num_nodes strategy precision num_threads accumulate_grad_batches"
+OWN_TRAINER_KEYS = frozenset(("num_threads", "peak_tflops"))
+"""Of a trainer's keys those that Lightning does not know."""
+TRAINER_KEYS = OWN_TRAINER_KEYS | frozenset(
+    "accelerator devices num_nodes strategy precision accumulate_grad_batches"
     " gradient_clip_val".split()
 )
 # Where and how a run is done, not what it computes: a run may be continued with others.
@@ -40,6 +42,7 @@ NEUTRAL = (
     "checkpoint_best",
     "checkpoint_by",
     "trainer.num_threads",
+    "trainer.peak_tflops",
     "data.num_workers",
     "data.cache_gb",
     "data.cache_dir",

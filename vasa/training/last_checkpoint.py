@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import lightning
@@ -11,9 +12,12 @@ from lightning.pytorch import Callback
 from torch import Tensor
 
 from vasa.training.checkpoint_store import CheckpointNote, CheckpointStore
+from vasa.training.mirrors import Artifact, Mirrors
 from vasa.training.record import Record
 from vasa.training.step_seeds import step_of
 
+NAMED_S = 600.0
+"""Seconds between checkpoints that mirrors are told of, at least; a run's last one is always."""
 RETRY_S = 60.0
 """Seconds until a checkpoint that the disk had no room for is tried again, at most."""
 
@@ -37,11 +41,20 @@ class LastCheckpoint(Callback):
         every_s: seconds between saves.
         record: knows the logged values.
         scored_by: logged value, lower is better, whose mean since the last save is the score.
+        mirrors: are told where checkpoints lie.
     """
 
     def __init__(
-        self, *, store: CheckpointStore, every_s: float, record: Record, scored_by: str
+        self,
+        *,
+        store: CheckpointStore,
+        every_s: float,
+        record: Record,
+        scored_by: str,
+        mirrors: Mirrors,
     ) -> None:
+        self.mirrors = mirrors
+        self.named_at = -NAMED_S
         self.store, self.every_s = store, every_s
         self.record, self.scored_by = record, scored_by
         self.received: int | None = None
@@ -85,12 +98,12 @@ class LastCheckpoint(Callback):
             stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
             is_due = trainer.strategy.reduce_boolean_decision(is_due, all=False)
         if stop or is_due or is_last:
-            self.save(trainer)
+            self.save(trainer, is_end=stop or is_last)
         if stop:
             self.received = self.received or signal.SIGTERM
             trainer.should_stop = True
 
-    def save(self, trainer: lightning.Trainer) -> None:
+    def save(self, trainer: lightning.Trainer, *, is_end: bool) -> None:
         """Have it saved; one that the disk had no room for is tried again soon."""
         step = step_of(trainer)
         total, count = self._score
@@ -102,6 +115,16 @@ class LastCheckpoint(Callback):
         has_failed = self.store.failure is not None
         self.wait_s = min(RETRY_S, self.every_s) if has_failed else self.every_s
         self.saved_at = time.monotonic()
+        if not has_failed and (is_end or self.saved_at - self.named_at >= NAMED_S):
+            self._name(step)
+
+    def _name(self, step: int) -> None:
+        if (note := self.store.saved) is not None:
+            self.named_at = self.saved_at
+            artifact = Artifact(
+                kind="checkpoint", paths=[self.store.path_of(step)], metadata=asdict(note)
+            )
+            self.mirrors.artifact(artifact, step=step)
 
     def _on_signal(self, number: int, _: Any) -> None:
         if number == signal.SIGUSR1:

@@ -1,34 +1,12 @@
-"""metrics.jsonl is the record; wandb and TensorBoard mirror it. None of it may end a training."""
+"""metrics.jsonl is the record of a run; mirrors show it elsewhere (`vasa.training.mirrors`)."""
 
 import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
-
-from vasa.types import InputError
-
-
-class Mirror(Protocol):
-    """Somewhere else that shows what the record holds."""
-
-    def begin(self, record: Path, *, step: int) -> None:
-        """The run begins, or continues after a step; the record holds what was before."""
-        ...
-
-    def metrics(self, values: dict[str, float], *, step: int) -> None:
-        """Values of a step."""
-        ...
-
-    def picture(self, name: str, path: Path, *, step: int) -> None:
-        """A picture that was written."""
-        ...
-
-    def close(self) -> None:
-        """Flush."""
-        ...
+from typing import Any
 
 
 class MetricsRecord:
@@ -120,111 +98,7 @@ def _lines_until(path: Path, step: int | None) -> tuple[list[dict[str, Any]], in
     return lines, end
 
 
-class Mirrors:
-    """Several mirrors; one that fails is reported once and left out from then on.
-
-    Args:
-        mirrors: name to mirror.
-    """
-
-    def __init__(self, mirrors: dict[str, Mirror]) -> None:
-        self._mirrors = mirrors
-
-    def begin(self, record: Path, *, step: int) -> None:
-        """The run begins or continues, to all."""
-        self._each(lambda mirror: mirror.begin(record, step=step))
-
-    def metrics(self, values: dict[str, float], *, step: int) -> None:
-        """Values of a step, to all."""
-        self._each(lambda mirror: mirror.metrics(values, step=step))
-
-    def picture(self, name: str, path: Path, *, step: int) -> None:
-        """A written picture, to all."""
-        self._each(lambda mirror: mirror.picture(name, path, step=step))
-
-    def close(self) -> None:
-        """Flush all."""
-        self._each(lambda mirror: mirror.close())
-        self._mirrors = {}
-
-    def _each(self, call: Callable[[Mirror], None]) -> None:
-        for name, mirror in list(self._mirrors.items()):
-            try:
-                call(mirror)
-            except Exception as error:  # a mirror is somebody else's service: never the run's end
-                report(f"{name} stopped ({type(error).__name__}: {error}); training goes on")
-                del self._mirrors[name]
-
-
-def open_mirrors(*, kind: str, project: str, folder: Path, config: dict[str, Any]) -> Mirrors:
-    """The mirrors that `logger=` names.
-
-    Args:
-        kind: auto (wandb), wandb, tensorboard or none.
-        project: wandb's project.
-        folder: run folder; offline files are kept in it.
-        config: resolved configuration, shown beside the curves.
-
-    Raises:
-        InputError: an unknown kind, or tensorboard without its package.
-    """
-    if kind == "none":
-        return Mirrors({})
-    if kind in ("auto", "wandb"):
-        from vasa.training.wandb_mirror import WandbMirror, modes
-
-        try:
-            chosen = modes()
-            mirror = WandbMirror(modes=chosen, project=project, folder=folder, config=config)
-        except OSError as error:  # no room for a process or a file: the record does not need it
-            report(f"wandb did not start ({error}); training goes on")
-            return Mirrors({})
-        return Mirrors({"wandb": mirror} if chosen else {})
-    if kind == "tensorboard":
-        return Mirrors({"tensorboard": TensorboardMirror(folder=folder)})
-    raise InputError(f"expected logger= auto, none, wandb or tensorboard, got {kind!r}")
-
-
 def report(text: str) -> None:
     """A line for the person who watches; where it cannot be written, nobody does."""
     with contextlib.suppress(OSError, ValueError):
         print(f"vasa: {' '.join(text.split())}", file=sys.stderr, flush=True)
-
-
-class TensorboardMirror:
-    """Event files in <run>/tensorboard.
-
-    Args:
-        folder: run folder.
-    """
-
-    def __init__(self, *, folder: Path) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise InputError(
-                "logger=tensorboard needs the tensorboard package: pip install tensorboard"
-            ) from error
-        self._open = lambda step: SummaryWriter(str(folder / "tensorboard"), purge_step=step)
-
-    def begin(self, record: Path, *, step: int) -> None:
-        """A file of its own for each start; values after the step, from before a kill, go."""
-        self._writer = self._open(step + 1 if step else None)
-
-    def metrics(self, values: dict[str, float], *, step: int) -> None:
-        """Values of a step."""
-        for name, value in values.items():
-            self._writer.add_scalar(name, value, step)
-
-    def picture(self, name: str, path: Path, *, step: int) -> None:
-        """A sample picture."""
-        import numpy as np
-        from PIL import Image
-
-        pixels = np.asarray(Image.open(path).convert("RGB"))
-        self._writer.add_image(f"samples/{name}", pixels, step, dataformats="HWC")
-
-    def close(self) -> None:
-        """Flush."""
-        if hasattr(self, "_writer"):
-            self._writer.close()

@@ -64,7 +64,6 @@ class NonFiniteGuard(Callback):
             return
         self.in_a_row[number] = self.in_a_row.get(number, 0) + 1
         self.num_steps += 1
-        pl_module.log("train/nonfinite_steps", float(self.num_steps))
         if self.in_a_row[number] >= self.max_steps:
             self._end(trainer, pl_module, losses, self.in_a_row[number])
         for parameter in parameters:
@@ -73,6 +72,11 @@ class NonFiniteGuard(Callback):
     def has_left_out(self, optimizer: int = 0) -> bool:
         """Whether the last step of an optimiser was left out."""
         return self.in_a_row.get(optimizer, 0) > 0
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        """The count, 0 included."""
+        count = torch.tensor(float(self.num_steps))
+        trainer.callback_metrics["train/nonfinite_steps"] = count
 
     def _end(
         self,

@@ -8,8 +8,11 @@ import torch
 from lightning.pytorch import Callback
 from torch import Tensor
 
-from vasa.training.logging import MetricsRecord, Mirrors
+from vasa.training.logged import is_last
+from vasa.training.logging import MetricsRecord
+from vasa.training.mirrors import Artifact, Mirrors
 from vasa.training.run_folder import RunFolder
+from vasa.training.speed import Speed
 from vasa.training.step_seeds import step_of
 
 
@@ -17,17 +20,20 @@ class Record(Callback):
     """Means of the logged values since the last line, into metrics.jsonl and its mirrors.
 
     Means over all processes: they are taken at every step, so that a checkpoint, which holds what
-    rank zero knows, holds all of the unfinished line. What is not logged at every step (validation)
-    stands until it is logged again, in a continued run too.
+    rank zero knows, holds all of the unfinished line. A mean is over the steps of the line that
+    logged the value; counts and validation are last values (`vasa.training.logged`). What no step
+    of the line logged stands as it was, in a continued run too.
 
     Args:
         folder: run folder.
         mirrors: where else they are shown.
         every: steps between lines.
+        speed: measures the time between lines.
     """
 
-    def __init__(self, *, folder: RunFolder, mirrors: Mirrors, every: int) -> None:
-        self.folder, self.mirrors, self.every = folder, mirrors, every
+    def __init__(self, *, folder: RunFolder, mirrors: Mirrors, every: int, speed: Speed) -> None:
+        self.folder, self.mirrors, self.every, self.speed = folder, mirrors, every, speed
+        self._seen: dict[str, Tensor] = {}
         self.sums: dict[str, Tensor | float] = {}
         self.counts: dict[str, int] = {}
         self.latest: dict[str, Tensor | float] = {}
@@ -50,24 +56,42 @@ class Record(Callback):
                 path=self.folder.metrics, step=step, unwritten=self.unwritten
             )
             self.mirrors.begin(self.folder.metrics, step=step)
+            code = Artifact(kind="code", paths=self.folder.code_files())
+            self.mirrors.artifact(code, step=step)
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         """Add up; write a line when it is time."""
-        self.latest |= _means_over_processes(trainer)
-        for name, value in self.latest.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value
-            self.counts[name] = self.counts.get(name, 0) + 1
+        logged = self._logged_now(trainer)
+        self.latest |= _means_over_processes(trainer, logged)
+        for name in logged:
+            if not is_last(name):
+                self.sums[name] = self.sums.get(name, 0.0) + self.latest[name]
+                self.counts[name] = self.counts.get(name, 0) + 1
         step = step_of(trainer)
         if step % self.every and step < trainer.datamodule.num_steps:  # type: ignore[attr-defined]
             return
-        values = {name: float(total) / self.counts[name] for name, total in self.sums.items()}
+        values = {name: float(value) for name, value in self.latest.items()}
+        values |= {name: float(total) / self.counts[name] for name, total in self.sums.items()}
         for index, optimizer in enumerate(trainer.optimizers):
             suffix = f"_{index}" if index else ""
             values[f"train/learning_rate{suffix}"] = float(optimizer.param_groups[0]["lr"])
         self.sums, self.counts = {}, {}
         if self.record is not None:
+            values |= self.speed.line()
             self.record.write(values, step=step, time_s=self.time_s)
             self.mirrors.metrics(values, step=step)
+
+    def _logged_now(self, trainer: lightning.Trainer) -> dict[str, Tensor]:
+        """What this step logged: Lightning shows older values as well, at the place they had.
+
+        A value that is kept here keeps its place in memory, so a new one has another.
+        """
+        before, self._seen = self._seen, dict(trainer.callback_metrics)
+        return {
+            name: value
+            for name, value in self._seen.items()
+            if name not in before or value.data_ptr() != before[name].data_ptr()
+        }
 
     def state_dict(self) -> dict[str, Any]:
         """The unfinished means, the latest values, the time so far, lines that found no room.
@@ -90,8 +114,10 @@ class Record(Callback):
         self.unwritten = list(state_dict.get("unwritten", ()))
 
 
-def _means_over_processes(trainer: lightning.Trainer) -> dict[str, Tensor]:
-    values = {name: value.detach().double() for name, value in trainer.callback_metrics.items()}
+def _means_over_processes(
+    trainer: lightning.Trainer, logged: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    values = {name: value.detach().double() for name, value in logged.items()}
     if trainer.world_size == 1 or not values:
         return values
     device = trainer.strategy.root_device

@@ -1,17 +1,17 @@
 """The run folder: what a run is, where it stands, and what it left.
 
-config.yaml overrides.txt env.json metrics.jsonl checkpoints/ (last.ckpt is the newest) model/
-samples/ .lock (`vasa.training.run_lock`) and, only when all of it was done, done.json.
+config.yaml overrides.txt env.json (and the diff_*.patch and packages_*.txt that it names)
+metrics.jsonl checkpoints/ (last.ckpt is the newest) model/ samples/ .lock
+(`vasa.training.run_lock`) and, only when all of it was done, done.json.
 """
 
+import hashlib
 import json
 import os
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,22 @@ import yaml
 
 from vasa.durable import sync_folder
 from vasa.training.config import flat
+from vasa.training.environment import (
+    code_state,
+    device_facts,
+    distributions,
+    ffmpeg_version,
+    processor,
+)
 from vasa.training.logging import report
 from vasa.types import InputError
 
 PACKAGES = ("vasa", "torch", "torchaudio", "lightning", "hydra-core", "numpy")
-DIFF_LIMIT = 200_000
+OF_A_START = (
+    *("started_at", "command", "commit", "is_dirty", "diff", "packages", "precision", "data_hash"),
+    *("device", "gpu", "gpu_count", "driver", "cuda", "ffmpeg", "processor", "cpu_count"),
+)
+"""What env.json keeps of each start; beside them it has all of the last one."""
 
 
 class RunFolder:
@@ -89,8 +100,12 @@ class RunFolder:
 
     def open(
         self, *, config: dict[str, Any], overrides: Sequence[str], environment: dict[str, Any]
-    ) -> None:
-        """Make the folder and write down what is run; starts of a continued run are added up."""
+    ) -> dict[str, Any]:
+        """Make the folder and write down what is run; starts of a continued run are added up.
+
+        Returns:
+            What env.json says now.
+        """
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         if self.config.is_file() and self.known_config() is None:
             report(f"{self.config} is torn, by a power cut? It is written anew from this command")
@@ -101,8 +116,34 @@ class RunFolder:
         if record.is_file() and "starts" not in before:
             report(f"{record} is torn, by a power cut? It is written anew, without earlier starts")
         starts = before.get("starts", [])
-        environment = {**environment, "starts": [*starts, environment["started_at"]]}
+        environment = dict(environment)
+        packages = "".join(
+            f"{name}=={version}\n" for name, version in environment.pop("packages").items()
+        )
+        environment["packages"] = self._keep(packages, "packages_{}.txt")
+        environment["diff"] = self._keep(environment["diff"], "diff_{}.patch")
+        start = {name: environment[name] for name in OF_A_START if name in environment}
+        _tell_of_other_data(starts, start)
+        environment["starts"] = [*starts, start]
         write_atomically(record, json.dumps(environment, indent=2) + "\n")
+        return environment
+
+    def code_files(self) -> list[Path]:
+        """What says which code, configuration and packages were run."""
+        names = ["config.yaml", "overrides.txt", "env.json"]
+        if (self.path / "env.json").is_file():
+            noted = json.loads((self.path / "env.json").read_text())
+            names += [noted[name] for name in ("diff", "packages") if noted.get(name)]
+        return [self.path / name for name in names if (self.path / name).is_file()]
+
+    def _keep(self, text: str, name: str) -> str | None:
+        """A file named by its content, once for all starts that have it; none of no content."""
+        if not text:
+            return None
+        name = name.format(hashlib.sha256(text.encode()).hexdigest()[:8])
+        if not (self.path / name).is_file():
+            write_atomically(self.path / name, text)
+        return name
 
     def finish(self, record: dict[str, Any]) -> None:
         """Say that all of it was done."""
@@ -133,22 +174,34 @@ def _json_object(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def _tell_of_other_data(starts: Sequence[Any], start: dict[str, Any]) -> None:
+    """A set that was made anew under a run is nothing that its configuration shows."""
+    known = [one["data_hash"] for one in starts if isinstance(one, dict) and one.get("data_hash")]
+    now = start.get("data_hash")
+    if known and now and known[-1] != now:
+        report(
+            f"the data set is another than when the run was last started (index {known[-1][:8]} "
+            f"then, {now[:8]} now); training goes on with it, env.json names both"
+        )
+
+
 def describe_environment(*, device: str) -> dict[str, Any]:
     """Commit, uncommitted changes, versions, machine and command line of this process."""
-    clone = Path(__file__).resolve().parents[2]
-    commit = _git(clone, "rev-parse", "HEAD").strip() if (clone / ".git").exists() else ""
-    diff = _git(clone, "diff", "HEAD") if commit else ""
+    packages = distributions()
     return {
         "command": _command_line(),
-        "commit": commit or None,
-        "is_dirty": bool(diff),
-        "diff": diff[:DIFF_LIMIT],
-        "versions": {"python": platform.python_version(), **_versions()},
+        **code_state(Path(__file__).resolve().parents[2]),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: packages[name] for name in PACKAGES if name in packages},
+        },
+        "packages": packages,
+        "ffmpeg": ffmpeg_version(),
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "cpu_count": len(os.sched_getaffinity(0)),
         "threads": torch.get_num_threads(),
-        "device": device,
+        **device_facts(device),
         "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
 
@@ -160,30 +213,3 @@ def _command_line() -> list[str]:
     words = [word for word in sys.argv[1:] if not word.startswith(("hydra.", "hydra/"))]
     is_command = program.parent.name == "cli" and program.suffix == ".py"
     return ["vasa", program.stem, *words] if is_command else [program.name, *words]
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
-def _git(clone: Path, *words: str) -> str:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(clone), *words], capture_output=True, text=True, timeout=20
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout if done.returncode == 0 else ""

@@ -1,5 +1,6 @@
 """One training run from its configuration: build, continue if begun, train, export."""
 
+import json
 import logging
 import signal
 import sys
@@ -20,10 +21,11 @@ from vasa.data.order import RowShare
 from vasa.models.checkpoint import model_hash, save_model
 from vasa.training import callbacks
 from vasa.training.checkpoint_store import CheckpointStore
-from vasa.training.config import build, default_run_dir, resolved
+from vasa.training.config import OWN_TRAINER_KEYS, build, default_run_dir, resolved
 from vasa.training.ema import ModelEma
 from vasa.training.last_checkpoint import Stopped
-from vasa.training.logging import open_mirrors, report
+from vasa.training.logging import report
+from vasa.training.mirrors import Artifact, open_mirrors
 from vasa.training.precision import chosen_precision
 from vasa.training.run_folder import RunFolder, describe_environment
 from vasa.training.run_lock import RunLock
@@ -71,37 +73,55 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
         precision = folder.precision() or chosen_precision(config["trainer"])
         trainer = build_trainer(config, precision=precision, store=store)
         data.share_out(RowShare(index=trainer.global_rank, count=trainer.world_size))
+        shown = config
         if trainer.is_global_zero:
             lock.take()
             environment = {
                 **describe_environment(device=str(trainer.strategy.root_device)),
                 "precision": precision,
+                "data_hash": data.data_hash(),
             }
-            folder.open(config=config, overrides=overrides, environment=environment)
+            shown = {
+                **config,
+                "environment": folder.open(
+                    config=config, overrides=overrides, environment=environment
+                ),
+            }
         mirrors = open_mirrors(
             kind=config["logger"]["kind"] if trainer.is_global_zero else "none",
             project=config["logger"]["project"],
             folder=folder.path,
-            config=config,
+            config=shown,
         )
-        record = callbacks.Record(folder=folder, mirrors=mirrors, every=config["log_every"])
+        flops = callbacks.StepFlops()
+        speed = callbacks.Speed(
+            flops=flops,
+            peak=config["trainer"]["peak_tflops"],
+            precision=precision,
+        )
+        record = callbacks.Record(
+            folder=folder, mirrors=mirrors, every=config["log_every"], speed=speed
+        )
         last = callbacks.LastCheckpoint(
             store=store,
             every_s=config["checkpoint_every_s"],
             record=record,
             scored_by=config["checkpoint_by"],
+            mirrors=mirrors,
         )
         samples = callbacks.Samples(
             folder=folder, mirrors=mirrors, ema=average, every=config["sample_every"]
         )
         around: list[Callback] = [
             callbacks.StepSeeds(seed=config["seed"]),
+            flops,
             guard,
             average,
             record,
             samples,
             callbacks.Progress(name=f"{config['stage']}/{config['name']}"),
             last,
+            speed,
         ]
         trainer.callbacks.extend(around)  # type: ignore[attr-defined]
         with _other_processes(trainer), last.listening():
@@ -123,6 +143,7 @@ def train(*, cfg: DictConfig, overrides: Sequence[str] = ()) -> Path:
             )
         if trainer.is_global_zero:
             _export(folder=folder, module=module, average=average, config=config, record=record)
+            mirrors.artifact(_exported(folder), step=config["max_steps"])
     finally:
         if mirrors is not None:
             mirrors.close()
@@ -153,6 +174,12 @@ def _export(
     )
 
 
+def _exported(folder: RunFolder) -> Artifact:
+    """The finished model, as mirrors name it."""
+    files = sorted(path for path in folder.model.iterdir() if path.is_file())
+    return Artifact(kind="model", paths=files, metadata=json.loads(folder.done.read_text()))
+
+
 @contextmanager
 def _other_processes(trainer: lightning.Trainer) -> Iterator[None]:
     """Where Lightning starts the other processes itself: how, and that none outlives this one.
@@ -180,7 +207,7 @@ def build_trainer(
     config: dict[str, Any], *, precision: str, store: CheckpointStore | None = None
 ) -> lightning.Trainer:
     """Lightning's Trainer; the end of the run is the end of the (finite) data."""
-    settings = {key: value for key, value in config["trainer"].items() if key != "num_threads"}
+    settings = {k: value for k, value in config["trainer"].items() if k not in OWN_TRAINER_KEYS}
     return lightning.Trainer(
         **{**settings, "precision": precision},
         plugins=[] if store is None else [store],

@@ -1,7 +1,11 @@
-"""Pictures of what a network does, drawn while it trains."""
+"""Pictures, clips and histograms of what a network does, made while it trains."""
 
-from collections.abc import Iterator
+import contextlib
+import json
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +15,26 @@ from lightning.pytorch import Callback
 from PIL import Image
 from torch import Tensor
 
+from vasa.data.video import write_video
 from vasa.training.ema import ModelEma
-from vasa.training.logging import Mirrors, report
-from vasa.training.run_folder import RunFolder
+from vasa.training.exhibits import SampleClip, histogram_of
+from vasa.training.logging import report
+from vasa.training.mirrors import Mirrors
+from vasa.training.run_folder import RunFolder, write_atomically
 from vasa.training.step_seeds import step_of
 
 
 class Samples(Callback):
-    """Pictures of what the averaged network does, every so often and at the end.
+    """What the averaged network does, shown every so often and at the end.
 
-    A module that defines `sample_images() -> dict[str, Tensor c h w in [0, 1]]` takes part; they
-    are written to samples/<name>_<step>.png.
+    A module takes part with any of these, each called in evaluation mode without gradients:
+
+    - `sample_images() -> dict[str, Tensor]`, pictures `c h w` in [0, 1]: samples/<name>_<step>.png
+    - `sample_clips() -> dict[str, SampleClip]`: samples/<name>_<step>.mp4
+    - `sample_latents() -> dict[str, Tensor]`, codes `n d`: samples/histograms_<step>.json
+
+    None of them is needed to train. One that cannot be made or written is said the first time,
+    counted, and written down in samples/failed.log.
 
     Args:
         folder: run folder.
@@ -32,30 +45,67 @@ class Samples(Callback):
 
     def __init__(self, *, folder: RunFolder, mirrors: Mirrors, ema: ModelEma, every: int) -> None:
         self.folder, self.mirrors, self.ema, self.every = folder, mirrors, ema, every
-        self.has_failed = False
+        self.num_failed = 0
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module, *_: Any) -> None:
-        """Draw when it is time."""
+        """Make and show what the module has, when it is time."""
         step = step_of(trainer)
         is_last = step == trainer.datamodule.num_steps  # type: ignore[attr-defined]
         wanted = self.every > 0 and (step % self.every == 0 or is_last)
-        if not wanted or not trainer.is_global_zero or not hasattr(pl_module, "sample_images"):
+        if not wanted or not trainer.is_global_zero:
             return
-        with _evaluating(pl_module), self.ema.swapped_in(pl_module.model):
-            pictures = pl_module.sample_images()
-        try:
-            self._show(pictures, step=step)
-        except OSError as error:
-            if not self.has_failed:
-                report(f"{self.folder.samples} cannot be written ({error}); training goes on")
-            self.has_failed = True
+        kinds: Mapping[str, Callable[..., None]] = {
+            "sample_images": self._show_pictures,
+            "sample_clips": self._show_clips,
+            "sample_latents": self._show_histograms,
+        }
+        for name, show in kinds.items():
+            if hasattr(pl_module, name):
+                try:
+                    with _evaluating(pl_module), self.ema.swapped_in(pl_module.model):
+                        made = getattr(pl_module, name)()
+                    self.folder.samples.mkdir(exist_ok=True)
+                    show(made, step=step)
+                except Exception as error:  # a picture is nothing that a training needs
+                    self._note(name.removeprefix("sample_"), error, step=step)
 
-    def _show(self, pictures: dict[str, Tensor], *, step: int) -> None:
-        self.folder.samples.mkdir(exist_ok=True)
+    def on_train_end(self, *_: Any) -> None:
+        """Say how many there were, if more than the one that was told."""
+        if self.num_failed > 1:
+            report(f"{self.num_failed} samples failed, see {self.folder.samples / 'failed.log'}")
+
+    def _note(self, kind: str, error: Exception, *, step: int) -> None:
+        self.num_failed += 1
+        if self.num_failed == 1:
+            what = f"{kind} of step {step}"
+            if isinstance(error, OSError):
+                what = f"{self.folder.samples} cannot be written: {what}"
+            report(f"{what} failed ({type(error).__name__}: {error}); training goes on")
+        with contextlib.suppress(OSError):
+            self.folder.samples.mkdir(exist_ok=True)
+            with (self.folder.samples / "failed.log").open("a") as file:
+                file.write(f"step {step}: {''.join(traceback.format_exception(error))}\n")
+
+    def _show_pictures(self, pictures: dict[str, Tensor], *, step: int) -> None:
         for name, picture in pictures.items():
             path = self.folder.samples / f"{name}_{step:07d}.png"
             write_png(path, picture)
             self.mirrors.picture(name, path, step=step)
+
+    def _show_clips(self, clips: dict[str, SampleClip], *, step: int) -> None:
+        for name, clip in clips.items():
+            path = self.folder.samples / f"{name}_{step:07d}.mp4"
+            frames = clip.frames.detach().float().clamp(0, 1).mul(255).round().byte().cpu()
+            audio = None if clip.audio is None else clip.audio.detach().float().cpu().numpy()
+            write_video(path, frames.permute(0, 2, 3, 1).numpy(), audio)
+            self.mirrors.clip(name, path, step=step)
+
+    def _show_histograms(self, codes: dict[str, Tensor], *, step: int) -> None:
+        found = {name: histogram_of(values) for name, values in codes.items()}
+        text = json.dumps({name: asdict(one) for name, one in found.items()})
+        write_atomically(self.folder.samples / f"histograms_{step:07d}.json", text + "\n")
+        for name, histogram in found.items():
+            self.mirrors.histogram(name, histogram, step=step)
 
 
 def write_png(path: Path, picture: Tensor) -> None:

@@ -10,10 +10,12 @@ from vasa.losses.adversarial import discriminator_hinge_loss
 from vasa.losses.code_leak import CodeLeak
 from vasa.losses.motion_transfer import NUM_FACE
 from vasa.models.face_autoencoder import FaceAutoencoder
+from vasa.training.clip_samples import reenacted
+from vasa.training.exhibits import SampleClip
 from vasa.training.nonfinite_guard import StepLosses
 from vasa.training.optimisation import adamw_cosine
 from vasa.training.stage1_losses import Stage1Losses, Stage1Result
-from vasa.training.stage1_samples import NUM_PEOPLE, stage1_samples
+from vasa.training.stage1_samples import NUM_PEOPLE, stage1_latents, stage1_samples
 from vasa.training.stage1_settings import (
     AdversarySettings,
     DriverAugmentation,
@@ -205,11 +207,28 @@ class Stage1Module(Stage1Losses):
         self._show(_means(losses), of="discriminator")
         optimizer.step()
 
+    def phase(self, step: int) -> tuple[bool, bool]:
+        """Steps of one phase compute the same."""
+        return step < self.encoder_steps, self.plays(step)
+
     def sample_images(self) -> dict[str, Tensor]:
         """Grids of what the network does with people of the first batch."""
         batch = self.trainer.datamodule.batch_at(0)  # type: ignore[attr-defined]
         image = batch["image"][:NUM_PEOPLE].to(self.device).float() / 255
         return stage1_samples(self.model, sources=image[:, 0], drivers=image[:, 1])
+
+    def sample_latents(self) -> dict[str, Tensor]:
+        """Codes of the first batch's frames."""
+        batch = self.trainer.datamodule.batch_at(0)  # type: ignore[attr-defined]
+        return stage1_latents(self.model, batch["image"].flatten(0, 1).to(self.device))
+
+    def sample_clips(self) -> dict[str, SampleClip]:
+        """The first person of the first batch in the motion of a whole clip."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        if (driver := data.clip_to_show()) is None:
+            return {}
+        source = data.batch_at(0)["image"][0, 0].to(self.device).float() / 255
+        return {"reenacted_clip": reenacted(self.model, source, driver)}
 
 
 def _listed(items: Any) -> list[Any]:

@@ -15,7 +15,7 @@ from vasa.evaluation.tiles import to_tensor
 from vasa.evaluation.warp_pictures import warp_grid
 from vasa.models.face_autoencoder import FaceAutoencoder
 
-NUM_PEOPLE, NUM_DETAILED = 8, 4
+NUM_PEOPLE, NUM_DETAILED, NUM_AT_ONCE = 8, 4, 16
 
 
 @torch.no_grad()
@@ -45,3 +45,21 @@ def stage1_samples(
         "warp_field": warp_grid(model, driven),
     }
     return {name: to_tensor(picture) for name, picture in grids.items()}
+
+
+@torch.no_grad()
+def stage1_latents(model: FaceAutoencoder, image: Tensor) -> dict[str, Tensor]:
+    """Codes of pictures, by name, `b ...`.
+
+    Args:
+        model: stage 1, in evaluation mode.
+        image: uint8 `b 3 h w`.
+    """
+    found: dict[str, list[Tensor]] = {"z_pose": [], "z_dyn": [], "z_id": []}
+    for part in image.split(NUM_AT_ONCE):
+        picture = part.float() / 255
+        z_pose, z_dyn = model.motion(picture)
+        found["z_pose"].append(z_pose)
+        found["z_dyn"].append(z_dyn)
+        found["z_id"].append(model.identity(picture).float())
+    return {name: torch.cat(parts) for name, parts in found.items()}

@@ -13,9 +13,12 @@ from vasa.models.checkpoint import model_hash
 from vasa.models.conditions import Conditions, DropRates, drop_conditions
 from vasa.models.motion_statistics import MotionStatistics
 from vasa.models.motion_transformer import MotionTransformer
+from vasa.training.clip_samples import spoken
 from vasa.training.curves import draw_curves
+from vasa.training.exhibits import SampleClip
 from vasa.training.optimisation import adamw_cosine
 from vasa.training.ranks import share_of, valid_share
+from vasa.training.stage2_samples import generated, predicted_from_noise, stage1_of
 
 NUM_POSE = 6
 VALIDATION_TIMES = (0.25, 0.5, 0.75, 1.0)
@@ -156,8 +159,7 @@ class Stage2Module(lightning.LightningModule):
         """Losses on fixed held-out windows at fixed timesteps and noise, nothing dropped."""
         if self._validation is None:
             return
-        batch = {name: value.to(self.device) for name, value in self._validation.items()}
-        x0 = self.model.normalise(batch["motion"])
+        batch, x0 = self._held_out()
         noise = torch.randn(x0.shape, generator=step_generator(self.seed, 0, "stage2-val"))
         was_training = self.model.training
         self.model.eval()
@@ -173,13 +175,41 @@ class Stage2Module(lightning.LightningModule):
         """x0 predicted from pure noise and audio alone, beside the truth, on a held-out window."""
         if self._validation is None:
             return {}
-        batch = {name: value[:1].to(self.device) for name, value in self._validation.items()}
-        x0 = self.model.normalise(batch["motion"])
-        noise = torch.randn(x0.shape, generator=step_generator(self.seed, 1, "stage2-val"))
-        t = torch.full((1,), self.model.schedule.num_timesteps, device=x0.device)
-        prediction = self.model(noise.to(x0.device), t, conditions_of(batch))
+        batch, x0 = self._held_out(1)
+        prediction = predicted_from_noise(self.model, x0, conditions_of(batch), seed=self.seed)
         valid = batch["frame_mask"][0]
-        return {"motion": draw_curves(x0[0, valid], prediction[0, valid].float())}
+        return {"motion": draw_curves(x0[0, valid], prediction[0, valid])}
+
+    def sample_latents(self) -> dict[str, Tensor]:
+        """x0 predicted likewise on all held-out windows, standardised, and the truth."""
+        if self._validation is None:
+            return {}
+        batch, x0 = self._held_out()
+        prediction = predicted_from_noise(self.model, x0, conditions_of(batch), seed=self.seed)
+        kinds = {"predicted_x0": prediction, "true_x0": x0}
+        return {
+            f"{kind}_{part}": values[batch["frame_mask"]][..., dims]
+            for kind, values in kinds.items()
+            for part, dims in PARTS.items()
+        }
+
+    def sample_clips(self) -> dict[str, SampleClip]:
+        """The first held-out window, true and generated, on its own face with its sound."""
+        if self._validation is None or self.stage1 is None:
+            return {}
+        face = self.trainer.datamodule.face_to_show()  # type: ignore[attr-defined]
+        batch, x0 = self._held_out(1)
+        made = generated(self.model, x0, conditions_of(batch), seed=self.seed)
+        valid = batch["frame_mask"][0]
+        net = stage1_of(self.stage1, self.device)
+        made = self.model.denormalise(made)[0, valid]
+        return {"spoken_clip": spoken(net, face, true=batch["motion"][0, valid], made=made)}
+
+    def _held_out(self, count: int | None = None) -> tuple[dict[str, Tensor], Tensor]:
+        """The first held-out windows and their standardised motion."""
+        assert self._validation is not None
+        batch = {name: value[:count].to(self.device) for name, value in self._validation.items()}
+        return batch, self.model.normalise(batch["motion"])
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW; linear warm-up, then a cosine to 0."""

@@ -1,7 +1,8 @@
 """`python -m vasa.training.wandb_feed`: lines from a pipe into a wandb run, until the pipe ends.
 
-Each line is a JSON object: first what the run is, then a record to begin with, values of a step or
-pictures. The pipe's end is the end of the run too: a killed run is finished as well.
+Each line is a JSON object: first what the run is, then a record to begin with, values of a step, or
+pictures, clips, histograms and files. The pipe's end is the end of the run too: a killed run is
+finished as well.
 """
 
 import contextlib
@@ -37,8 +38,7 @@ def main() -> int:
 
 def _feed(first: dict[str, Any], lines: Iterator[dict[str, Any]]) -> None:
     run, mode = _start(**first)
-    import wandb
-
+    shown = Shown(run)
     for line in lines:
         if "end" in line:
             break
@@ -50,9 +50,69 @@ def _feed(first: dict[str, Any], lines: Iterator[dict[str, Any]]) -> None:
         elif "metrics" in line:
             run.log(line["metrics"], step=line["step"])
         else:
-            image = wandb.Image(line["picture"])
-            run.log({f"samples/{line['name']}": image}, step=line["step"])
+            shown.show(line)
     run.finish()
+
+
+class Shown:
+    """Pictures, clips, histograms and files of a run; one that cannot be shown is left out.
+
+    It may have been removed before wandb came to it; the values go on. Said once.
+
+    Args:
+        run: wandb's.
+    """
+
+    def __init__(self, run: Any) -> None:
+        self.run = run
+        self.num_failed = 0
+
+    def show(self, line: dict[str, Any]) -> None:
+        """What a line of the pipe asks for."""
+        try:
+            if "artifact" in line:
+                self._log_artifact(line)
+            else:
+                self.run.log(self._made(line), step=line["step"])
+        except (OSError, ValueError, RuntimeError) as error:
+            self.num_failed += 1
+            if self.num_failed == 1:
+                what = line.get("name", line.get("artifact"))
+                text = f"{what} of step {line['step']} ({type(error).__name__}: {error})"
+                _say(f"wandb leaves out {text}; the rest is shown, training goes on")
+
+    def _made(self, line: dict[str, Any]) -> dict[str, Any]:
+        import wandb
+
+        name = line["name"]
+        if "picture" in line:
+            _check_there(line["picture"])
+            return {f"samples/{name}": wandb.Image(line["picture"])}
+        if "clip" in line:
+            _check_there(line["clip"])
+            return {f"clips/{name}": wandb.Video(line["clip"], format="mp4")}
+        counted = line["histogram"]
+        histogram = wandb.Histogram(np_histogram=(counted["counts"], counted["edges"]))
+        return {f"latents/{name}": histogram}
+
+    def _log_artifact(self, line: dict[str, Any]) -> None:
+        """By reference: what a run leaves is large, and lies where the run does."""
+        import wandb
+
+        kind = line["artifact"]
+        artifact = wandb.Artifact(f"{kind}-{self.run.id}", type=kind, metadata=line["metadata"])
+        for path in map(Path, line["paths"]):
+            _check_there(path)
+            if kind == "code":
+                artifact.add_file(str(path))
+            else:
+                artifact.add_reference(path.as_uri(), name=path.name, checksum=False)
+        self.run.log_artifact(artifact)
+
+
+def _check_there(path: str | Path) -> None:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path} is not there any more")
 
 
 def _start(

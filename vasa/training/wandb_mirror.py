@@ -17,7 +17,9 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from vasa.training.exhibits import Histogram
 from vasa.training.logging import report
+from vasa.training.mirrors import Artifact
 from vasa.training.run_folder import write_atomically
 from vasa.training.wandb_feed import HAS_SAID_SO
 
@@ -89,6 +91,24 @@ class WandbMirror:
     def picture(self, name: str, path: Path, *, step: int) -> None:
         """A sample picture."""
         self._send(name=name, picture=str(path.absolute()), step=step)
+
+    def histogram(self, name: str, histogram: Histogram, *, step: int) -> None:
+        """Values of a code."""
+        counted = {"counts": histogram.counts, "edges": histogram.edges}
+        self._send(name=name, histogram=counted, step=step)
+
+    def clip(self, name: str, path: Path, *, step: int) -> None:
+        """A sample clip."""
+        self._send(name=name, clip=str(path.absolute()), step=step)
+
+    def artifact(self, artifact: Artifact, *, step: int) -> None:
+        """Files that stay where they are."""
+        self._send(
+            artifact=artifact.kind,
+            paths=[str(path.absolute()) for path in artifact.paths],
+            metadata={**artifact.metadata, "step": step},
+            step=step,
+        )
 
     def close(self) -> None:
         """Have the run finished, as far as it can be in a while."""

@@ -74,6 +74,7 @@ def test_a_row_says_what_the_records_say(root, capsys):
         "max_steps": 30,
         "time_s": 3700.0,
         "commit": "01234567",
+        "data_hash": None,
         "train/loss": 2.0,
         "best:train/loss": 1.5,
         "seed": 0,
@@ -213,3 +214,13 @@ def test_hundreds_of_runs_are_quick_and_take_no_torch(tmp_path):
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2 and done.stdout.splitlines()[1].startswith("run7 ")
     assert time.perf_counter() - started < 15
+
+
+def test_runs_are_chosen_by_their_data(root, capsys):
+    """One that was continued on a set made anew has both."""
+    starts = [{"commit": "1" * 40, "data_hash": "a" * 64}, {"commit": "2" * 40}]
+    starts[1]["data_hash"] = "b" * 64
+    (root / "b" / "env.json").write_text(json.dumps({"starts": starts}))
+    (row,) = rows(capsys, str(root), "filter=data_hash=*bbbbbbbb*")
+    assert (row["path"], row["data_hash"]) == ("b", "aaaaaaaa,bbbbbbbb")
+    assert row["commit"] == "11111111,22222222"

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from vasa.training.logged import without_machine
+
 
 def weights_of(run_dir: Path) -> dict[str, torch.Tensor]:
     """The exported network's."""
@@ -14,6 +16,6 @@ def weights_of(run_dir: Path) -> dict[str, torch.Tensor]:
 
 
 def metrics_of(run_dir: Path) -> list[dict[str, Any]]:
-    """The record's lines without the time."""
+    """The record's lines without what differs between equal runs."""
     lines = [json.loads(text) for text in (run_dir / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "time_s"} for line in lines]
+    return [without_machine(line) for line in lines]

@@ -5,12 +5,14 @@ import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from full_disk import room_for
 
 from vasa.training import wandb_mirror
-from vasa.training.logging import MetricsRecord, Mirrors
+from vasa.training.logging import MetricsRecord
+from vasa.training.mirrors import Mirrors
 from vasa.training.wandb_mirror import WandbMirror
 
 
@@ -159,9 +161,23 @@ def test_files_of_a_continued_run_begin_with_what_was_recorded(tmp_path, standin
     mirrors = standin()
     mirrors.begin(tmp_path / "metrics.jsonl", step=3)
     mirrors.metrics({"train/loss": 0.4}, step=4)
+    (tmp_path / "grey.png").touch()
     mirrors.picture("grey", tmp_path / "grey.png", step=4)
     mirrors.close()
     assert seen(tmp_path) == [1, 2, 3, 4, 4]
+
+
+def test_a_picture_that_is_gone_stops_none_of_the_rest(tmp_path, standin, capfd):
+    mirrors = standin()
+    (tmp_path / "there.png").touch()
+    mirrors.picture("gone", tmp_path / "gone.png", step=1)
+    mirrors.clip("gone", tmp_path / "gone.mp4", step=1)
+    mirrors.picture("there", tmp_path / "there.png", step=1)
+    mirrors.metrics({"train/loss": 0.5}, step=2)
+    mirrors.close()
+    assert seen(tmp_path) == [1, 2]
+    said = capfd.readouterr().err
+    assert said.count("wandb leaves out") == 1 and "gone of step 1 (FileNotFoundError" in said
 
 
 def test_a_server_is_not_told_again_and_offline_takes_its_place(tmp_path, standin, capfd):
@@ -260,21 +276,36 @@ def test_offline_files_are_whole_when_the_run_was_killed(tmp_path, monkeypatch):
 
 
 def logged_steps(path: Path) -> list[int]:
-    """Of a .wandb file: LevelDB's log format after seven bytes of its own."""
+    """Steps of the values in a .wandb file."""
+    return [step for step, names in logged_names(path) if "train/loss" in names]
+
+
+def logged_names(path: Path) -> list[tuple[int, set[str]]]:
+    """Names that were logged, by step."""
+    found = []
+    for record in wandb_records(path):
+        if record.WhichOneof("record_type") == "history":
+            items = {item.key or item.nested_key[0]: item for item in record.history.item}
+            found.append((int(json.loads(items["_step"].value_json)), set(items)))
+    return found
+
+
+def wandb_records(path: Path) -> list[Any]:
+    """All of a .wandb file: LevelDB's log format after seven bytes of its own."""
     from wandb.proto.wandb_internal_pb2 import Record
 
     content = path.read_bytes()
-    place, part, steps = 7, b"", []
+    place, part, records = 7, b"", []
     while place + 7 <= len(content):
         if 32768 - place % 32768 < 7:
             place += 32768 - place % 32768
             continue
         _, size, kind = struct.unpack_from("<IHB", content, place)
+        if place + 7 + size > len(content):  # a kill cut it off
+            break
         part += content[place + 7 : place + 7 + size]
         place += 7 + size
         if kind in (1, 4):  # a whole one, or the last part of one
-            record, part = Record.FromString(part), b""
-            if record.WhichOneof("record_type") == "history":
-                items = {item.key or item.nested_key[0]: item for item in record.history.item}
-                steps.append(int(json.loads(items["_step"].value_json)))
-    return steps
+            records.append(Record.FromString(part))
+            part = b""
+    return records

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 from records import metrics_of, weights_of
-from toy import ToyNet, toy_config
+from toy import ToyModule, ToyNet, toy_config
 
 from vasa.models.checkpoint import load_model
 from vasa.training.config import check_keys
+from vasa.training.exhibits import histogram_of
 from vasa.training.runner import train
 from vasa.types import InputError
 
@@ -23,8 +24,11 @@ def test_run_folder_is_complete(whole_run):
     files = {str(path.relative_to(whole_run)) for path in whole_run.rglob("*") if path.is_file()}
     notes = [json.loads(path.read_text()) for path in whole_run.glob("checkpoints/*.json")]
     best = f"{min(notes, key=lambda note: note['score'])['step']:02d}"
+    noted = json.loads((whole_run / "env.json").read_text())
     assert files == {
         ".lock",
+        noted["packages"],
+        *filter(None, [noted["diff"]]),
         "config.yaml",
         "overrides.txt",
         "env.json",
@@ -112,3 +116,26 @@ def test_missing_argument_is_refused():
 
 def test_key_that_an_experiment_reads_itself_is_accepted():
     check_keys(toy_config("width=8", "module.model.width=${width}"))
+
+
+def test_a_picture_that_cannot_be_made_ends_no_run(whole_run, tmp_path, monkeypatch, capsys):
+    def fail(self: ToyModule) -> dict[str, torch.Tensor]:
+        raise ZeroDivisionError("no such picture")
+
+    monkeypatch.setattr(ToyModule, "sample_images", fail)
+    run = train(cfg=toy_config(f"run_dir={tmp_path / 'run'}", "sample_every=4"))
+    said = capsys.readouterr().err
+    assert said.count("images of step 4 failed (ZeroDivisionError: no such picture)") == 1
+    assert said.count("ZeroDivisionError") == 1 and "3 samples failed" in said
+    assert (run / "samples" / "failed.log").read_text().count("in fail") == 3
+    weights = weights_of(whole_run)
+    assert all(torch.equal(weights[name], value) for name, value in weights_of(run).items())
+
+
+def test_histograms_count_finite_values(tmp_path):
+    values = torch.tensor([0.0, 1.0, 1.0, 3.0, float("nan"), float("inf")])
+    found = histogram_of(values)
+    assert sum(found.counts) == 4 and found.num_nonfinite == 2
+    assert (found.edges[0], found.edges[-1]) == (0, 3)
+    assert (found.mean, found.std) == (1.25, pytest.approx(torch.std(values[:4], correction=0)))
+    assert sum(histogram_of(torch.full((3,), float("nan"))).counts) == 0

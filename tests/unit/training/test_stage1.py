@@ -1,10 +1,15 @@
 """Stage 1 trains: generator and adversary, kept, continued and overfitted on drawn faces."""
 
+import json
+
 import pytest
 import torch
+from records import metrics_of
 from small_stage1 import ADVERSARY, config, lines_of, names_in, train_small, write_inputs
 
+from vasa.data.audio import read_audio
 from vasa.data.face_datamodule import FaceDataModule
+from vasa.data.video import decode_mp4
 from vasa.types import InputError
 
 OPTIONAL = {"face_features", "gaze_features", "cycle", "warp_size", "warp_roughness"}
@@ -56,8 +61,7 @@ def test_killed_and_resumed_is_bit_identical_with_an_adversary(inputs, tmp_path,
     assert any(name.startswith("/optimizer_states/1") for name in expected)
     assert any("average" in name for name in expected)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
-    plain = [{k: v for k, v in line.items() if k != "time_s"} for line in lines_of(cut)]
-    assert plain == [{k: v for k, v in line.items() if k != "time_s"} for line in lines_of(whole)]
+    assert metrics_of(cut) == metrics_of(whole)
 
 
 def test_every_loss_is_logged_also_at_weight_0(inputs, tmp_path):
@@ -97,9 +101,20 @@ def test_drawing_samples_changes_nothing(inputs, tmp_path):
         for every in (3, 0)
     ]
     drawn = {path.name for path in (runs[0] / "samples").iterdir()}
-    steps = {name.split("_")[-1] for name in drawn}
+    pictures = {name for name in drawn if name.endswith(".png")}
+    steps = {name.split("_")[-1] for name in pictures}
     assert steps == {"0000003.png", "0000004.png"}
-    assert len(drawn) == 6 * len(steps)
+    assert len(pictures) == 6 * len(steps)
+    made = {"reenacted_clip_{}.mp4", "histograms_{}.json"}
+    made = {name.format(step) for name in made for step in ("0000003", "0000004")}
+    assert drawn - pictures == made
+    clip = runs[0] / "samples" / "reenacted_clip_0000003.mp4"
+    assert decode_mp4(clip.read_bytes()).shape == (40, 64, 3 * 64, 3)  # of a clip of 40 frames
+    assert len(read_audio(clip)) >= 40 * 640
+    counted = json.loads((runs[0] / "samples" / "histograms_0000003.json").read_text())
+    assert {name: sum(one["counts"]) for name, one in counted.items()} == {
+        name: 6 * 2 * dim for name, dim in (("z_pose", 6), ("z_dyn", 32), ("z_id", 64))
+    }
     first, second = (
         torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
         for run in runs

@@ -29,6 +29,10 @@ SHEETS = {
 
 # In the order of the page; other names come after these, without a caption.
 SAMPLES = {
+    "reenacted_clip": "Source, driver, and the source in the driver's motion, with the driver's "
+    "sound; people of the training set.",
+    "spoken_clip": "A held-out window on its own face with its sound: left its true motion as "
+    "stage 1 decodes it, right motion that stage 2 generates, 10 steps without guidance.",
     "self_reenactment": "Self-reenactment: one frame of a clip in the motion of another. The last "
     "column is the absolute difference, times four. These are people of the training set, here "
     "and below.",

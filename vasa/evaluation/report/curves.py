@@ -18,6 +18,8 @@ COLOURS = (
     *("#1f5fa8", "#c2571a", "#3f8f4f", "#7d4fa0", "#b3261e", "#8a6d3b"),
     *("#d17fb0", "#5f6b7a", "#a3a02c", "#2f9fb0"),
 )
+MOST_SPREADS = 4
+"""Steps whose histograms are drawn over each other, the first and the last among them."""
 DASHES = ("-", "--", ":", "-.")
 SMOOTHED_SHARE = 1 / 15
 MAX_POINTS = 150
@@ -55,7 +57,9 @@ def curve_names(*runs: RunRecord) -> list[str]:
 
     def order(name: str) -> tuple[int, str]:
         is_bookkeeping = bool(
-            re.search(r"/(lr|learning_rate|grad(ient)?_norm|temperature|steps_per_s|memory)", name)
+            re.search(
+                r"^(speed|device)/|/(lr|learning_rate|grad(ient)?_norm|nonfinite|temperature)", name
+            )
         )
         return rank.get(name, 2 if is_bookkeeping else 1), name
 
@@ -74,6 +78,25 @@ def curves_svg(run: RunRecord) -> str | None:
         if len(y) > 5:
             axis.plot(x, smooth(list(y)), color=LINE, linewidth=1.3)
         _scale(axis, [y])
+    return figure_svg(figure)
+
+
+def histograms_svg(run: RunRecord) -> str | None:
+    """How the codes were spread: early pale, late dark; None where none were counted."""
+    names = sorted(run.histograms)
+    if not names:
+        return None
+    figure, axes = _panels(names)
+    for axis, name in zip(axes, names, strict=False):
+        counted = run.histograms[name]
+        chosen = sorted({round(i) for i in np.linspace(0, len(counted) - 1, MOST_SPREADS)})
+        for place, index in enumerate(chosen, start=1):
+            step, histogram = counted[index]
+            edges, counts = np.array(histogram["edges"]), np.array(histogram["counts"])
+            density = counts / (max(1, counts.sum()) * np.diff(edges))
+            share = place / len(chosen)
+            axis.stairs(density, edges, color=LINE, alpha=0.25 + 0.75 * share, label=f"{step}")
+        axis.legend(fontsize=6, frameon=False, title="step", title_fontsize=6)
     return figure_svg(figure)
 
 

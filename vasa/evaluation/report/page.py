@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from vasa.evaluation.report import captions
 from vasa.evaluation.report.controls import asked_facts
-from vasa.evaluation.report.curves import curves_svg, figure_svg
+from vasa.evaluation.report.curves import curves_svg, figure_svg, histograms_svg
 from vasa.evaluation.report.leakage import PICTURE, matrix_facts
 from vasa.evaluation.report.markdown import markdown_page, runs_markdown
 from vasa.evaluation.report.overlays import overlays, run_labels
@@ -72,6 +72,7 @@ def _run_facts(run: RunRecord) -> dict[str, Any]:
         "starts": starts,
         "model_hash": str(run.done.get("model_hash", ""))[:16],
         "samples": _sample_figures(run),
+        "histograms": histograms_svg(run),
         "config": json.dumps(run.config, indent=2, sort_keys=False),
     }
 

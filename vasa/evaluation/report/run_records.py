@@ -4,7 +4,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ RUNNING_S = 600.0
 """A run without an end whose record is younger than this is taken to be running."""
 ERROR = "error.json"
 """What ended a run, beside its other records; `vasa train` writes it."""
+NONFINITE = "nonfinite.json"
+"""What a run says that ended itself because its loss was no number."""
 _CLOCK = frozenset(("step", "time_s"))
 _MARKS = frozenset(("config.yaml", "metrics.jsonl", ERROR))
 
@@ -40,7 +42,8 @@ class RunSummary:
         max_steps: wanted; None where nobody says.
         time_s: training time; None where nothing was logged.
         starts: how often it was begun or continued.
-        commit: 8 digits, `+` where there were changes.
+        commit: 8 digits, `+` where there were changes; of each start with another one, with commas.
+        data_hash: 8 digits of the data set's index, likewise.
         model_hash: 8 digits of the finished model's; empty before.
         metrics: of the names asked for.
         damaged: files that could not be read, and why.
@@ -55,6 +58,7 @@ class RunSummary:
     time_s: float | None
     starts: int
     commit: str
+    data_hash: str
     model_hash: str
     metrics: dict[str, Measured]
     damaged: dict[str, str]
@@ -131,8 +135,8 @@ def read_run(
     curves = measured | curves
     if not config and "config.yaml" not in damaged:
         damaged["config.yaml"] = "there is none"
-    commit = environment.get("commit")
     max_steps, starts = config.get("max_steps"), environment.get("starts")
+    begun = [one for one in starts if isinstance(one, dict)] if isinstance(starts, list) else []
     state = _state(path)
     return RunSummary(
         path=str(path.relative_to(root)) if path != root else path.name,
@@ -142,7 +146,8 @@ def read_run(
         steps=int(done["step"]) if is_number(done.get("step")) else steps,
         max_steps=max_steps if isinstance(max_steps, int) else None,
         time_s=float(done["time_s"]) if is_number(done.get("time_s")) else time_s,
-        commit=f"{str(commit)[:8]}{'+' if environment.get('is_dirty') else ''}" if commit else "",
+        commit=_each(_commit(one) for one in begun or [environment]),
+        data_hash=_each(str(one.get("data_hash") or "")[:8] for one in begun or [environment]),
         starts=len(starts) if isinstance(starts, list) else 0,
         model_hash=digits,
         metrics={
@@ -153,6 +158,16 @@ def read_run(
         },
         damaged=damaged,
     )
+
+
+def _commit(start: dict[str, Any]) -> str:
+    commit = start.get("commit")
+    return f"{str(commit)[:8]}{'+' if start.get('is_dirty') else ''}" if commit else ""
+
+
+def _each(values: Iterable[str]) -> str:
+    """Different values in their order, without what is not known."""
+    return ",".join(dict.fromkeys(value for value in values if value))
 
 
 def flat(node: Any, prefix: str = "") -> dict[str, Any]:
@@ -168,7 +183,7 @@ def flat(node: Any, prefix: str = "") -> dict[str, Any]:
 def _state(path: Path) -> str:
     if (path / "done.json").is_file():
         return "done"
-    if (path / "nonfinite.json").is_file() or _has_failed(path):
+    if _has_failed(path):
         return "failed"
     records = [path / name for name in ("metrics.jsonl", "env.json", "checkpoints/last.ckpt")]
     youngest = max((file.stat().st_mtime for file in records if file.is_file()), default=0.0)
@@ -176,18 +191,19 @@ def _state(path: Path) -> str:
 
 
 def _has_failed(path: Path) -> bool:
-    """Whether an error ended the last start; each start writes env.json anew."""
-    error, environment = path / ERROR, path / "env.json"
-    if not error.is_file():
-        return False
-    return not environment.is_file() or error.stat().st_mtime >= environment.stat().st_mtime
+    """Whether an error or a loss that was none ended the last start; each writes env.json anew."""
+    environment = path / "env.json"
+    ends = [end for end in (path / ERROR, path / NONFINITE) if end.is_file()]
+    if not ends or not environment.is_file():
+        return bool(ends)
+    return max(end.stat().st_mtime for end in ends) >= environment.stat().st_mtime
 
 
 def _error(path: Path, failure: dict[str, Any], damaged: dict[str, str]) -> str:
     """What a failed run says of its end, in a line."""
     if text := " ".join(str(failure.get("error") or "").split()):
         return text
-    step = _mapping(path / "nonfinite.json", damaged).get("step")
+    step = _mapping(path / NONFINITE, damaged).get("step")
     return "" if step is None else f"a loss or gradient that is not finite at step {step}"
 
 

@@ -16,7 +16,7 @@ NOT_CURVES = {"step", "time_s"}
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A picture that a run drew while it trained.
+    """A picture or clip that a run made while it trained.
 
     Attributes:
         path: of the file.
@@ -37,7 +37,8 @@ class RunRecord:
         environment: env.json.
         done: done.json; empty while the run is not complete.
         curves: logged name -> (steps, values).
-        samples: name -> the last sample picture of that name.
+        samples: name -> the last sample picture or clip of that name.
+        histograms: name of a code -> (step, {counts, edges, ...}), in the order of steps.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class RunRecord:
     done: dict[str, Any]
     curves: dict[str, tuple[list[float], list[float]]]
     samples: dict[str, Sample]
+    histograms: dict[str, list[tuple[int, dict[str, Any]]]]
     steps: int
     seconds: float
 
@@ -102,6 +104,7 @@ def read_run(path: Path) -> RunRecord:
         done=done,
         curves=dict(curves),
         samples=_last_samples(path / "samples"),
+        histograms=_histograms(path / "samples"),
         steps=int(done.get("step", last.get("step", 0))),
         seconds=float(done.get("time_s", last.get("time_s", 0.0))),
     )
@@ -125,12 +128,25 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _last_samples(folder: Path) -> dict[str, Sample]:
-    """The picture with the highest step of each name in `<name>_<step>.png`."""
+    """What has the highest step of each name in `<name>_<step>.png` and `.mp4`."""
     found: dict[str, Sample] = {}
-    for path in sorted(folder.glob("*.png")):
+    for path in sorted([*folder.glob("*.png"), *folder.glob("*.mp4")]):
         match = re.fullmatch(r"(.+)_(\d+)", path.stem)
         if match is None:
             found[path.stem] = Sample(path=path, step=None)
         else:
             found[match.group(1)] = Sample(path=path, step=int(match.group(2)))
     return found
+
+
+def _histograms(folder: Path) -> dict[str, list[tuple[int, dict[str, Any]]]]:
+    """Counted codes of every step; a file that a kill cut short is none."""
+    found: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    for path in sorted(folder.glob("histograms_*.json")):
+        try:
+            counted = json.loads(path.read_text())
+            for name, histogram in counted.items():
+                found[name].append((int(path.stem.split("_")[-1]), histogram))
+        except (ValueError, AttributeError):
+            continue
+    return dict(found)
