@@ -26,6 +26,7 @@ COMMANDS = {
     "evaluate": "measure models and videos, with controls, into results.jsonl",
     "runs": "list, filter and compare runs by their records: vasa runs DIR",
     "report": "runs and results to one HTML page and Markdown",
+    "doctor": "what works on this machine; which pretrained files are found, and how to get them",
     "bench": "measure the speed of each part on this machine: vasa bench PART ...",
 }
 

@@ -29,6 +29,7 @@ class WeightFile:
         licence: licence of the weights, and what is known of their training data.
         source: where the weights officially come from.
         contract: input and output in one line.
+        url: official address of this very file; None where there is none.
     """
 
     name: str
@@ -38,6 +39,7 @@ class WeightFile:
     licence: str
     source: str
     contract: str
+    url: str | None = None
 
 
 _MEDIAPIPE = "Apache-2.0 (Google MediaPipe; training data not published)"
@@ -126,8 +128,9 @@ REGISTRY: dict[str, WeightFile] = {
             sha256="bec6519f66ea534e953026b4ae2c65553c17bf105611c746d904657e5860a5e2",
             licence="I3D, Apache-2.0 (DeepMind); terms of the port not stated, its repository's "
             "are non-commercial (NVIDIA); trained on Kinetics-400",
-            source="https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1, as "
-            "github.com/universome/stylegan-v, src/metrics/frechet_video_distance.py, names it",
+            source="github.com/universome/stylegan-v, whose "
+            "src/metrics/frechet_video_distance.py names the address",
+            url="https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1",
             contract="b 3 t 224 224 RGB [-1,1], rescale=False, resize=False, "
             "return_features=True -> b 400",
         ),
@@ -138,7 +141,8 @@ REGISTRY: dict[str, WeightFile] = {
             sha256="f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
             licence="Inception, Apache-2.0 (TensorFlow); terms of the port as of NVIDIA's StyleGAN "
             "repositories, non-commercial; trained on ImageNet (research terms)",
-            source="https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/"
+            source="github.com/NVlabs/stylegan2-ada-pytorch, metrics/frechet_inception_distance.py",
+            url="https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/"
             "inception-2015-12-05.pt",
             contract="b 3 h w RGB [0,255], return_features=True -> b 2048",
         ),
@@ -170,6 +174,7 @@ REGISTRY: dict[str, WeightFile] = {
             "television",
             source="https://www.robots.ox.ac.uk/~vgg/software/lipsync/ "
             "(data/syncnet_v2.model there, 54.6 MB)",
+            url="https://www.robots.ox.ac.uk/~vgg/software/lipsync/data/syncnet_v2.model",
             contract="b 3 5 224 224 BGR 0..255 and b 1 13 20 MFCC -> b 1024 each, a state dict",
         ),
     )
@@ -207,10 +212,11 @@ def require_weight(name: str, *, is_exact: bool = True) -> Path:
     path = find_weight(name)
     if path is None:
         folders = ", ".join(str(folder) for folder in weight_folders())
+        fetch = f"; `vasa doctor fetch={name}` downloads it" if entry.url else ""
         raise InputError(
             f"expected the weights of {name} ({entry.role}), file {entry.file}, in one of "
             f"[{folders}], found none; get it from {entry.source} (licence: {entry.licence}) and "
-            f"set {WEIGHTS_VARIABLE} to its folder"
+            f"set {WEIGHTS_VARIABLE} to its folder{fetch}"
         )
     if is_exact and (found := file_sha256(path)) != entry.sha256:
         raise InputError(

@@ -71,7 +71,7 @@ def test_inception_is_given_whole_eight_bit_values(monkeypatch, tmp_path) -> Non
     ("expert", "words"),
     [
         (I3dFeatures, ("i3d_torchscript.pt", "Kinetics", "stylegan-v", "licence", "VASA_WEIGHTS")),
-        (InceptionFeatures, ("inception-2015-12-05.pt", "ImageNet", "nvlabs", "non-commercial")),
+        (InceptionFeatures, ("inception-2015-12-05.pt", "ImageNet", "NVlabs", "non-commercial")),
     ],
 )
 def test_a_missing_file_is_asked_for_by_name(monkeypatch, tmp_path, expert, words) -> None:
