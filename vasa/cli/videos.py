@@ -26,7 +26,7 @@ from vasa.inference.picture import read_picture
 from vasa.inference.pipeline import RenderSettings, TalkingFace, to_video_frames
 from vasa.inference.pose_override import PoseOverride, read_pose
 from vasa.inference.sound import conversion_notice, original_sound, read_speech
-from vasa.inference.windows import PRECISIONS, ChunkPlan, MotionSettings
+from vasa.inference.windows import PRECISIONS, MotionSettings, chosen_plan
 from vasa.models.checkpoint import load_model, model_hash
 from vasa.types import InputError
 
@@ -280,7 +280,6 @@ def motion_settings(config: Mapping[str, Any], *, face: TalkingFace) -> MotionSe
     for name in _CONTROLS:
         if config[name] is None and (scale := config["guidance"].get(name, 0)):
             warnings.warn(f"guidance.{name}={scale} has no effect: {name}=null", stacklevel=2)
-    hop, ahead = config["hop_frames"], config["lookahead_frames"]
     try:
         sampler = make_sampler(
             name=config["sampler"],
@@ -288,9 +287,11 @@ def motion_settings(config: Mapping[str, Any], *, face: TalkingFace) -> MotionSe
             num_steps=config["steps"],
             eta=config["eta"],
         )
-        plan = None
-        if hop is not None or ahead:
-            plan = ChunkPlan(hop_frames=hop or face.motion_model.window, lookahead_frames=ahead)
+        plan = chosen_plan(
+            face.motion_model,
+            hop_frames=config["hop_frames"],
+            lookahead_frames=config["lookahead_frames"],
+        )
     except ValueError as error:
         raise InputError(str(error)) from error
     return MotionSettings(

@@ -28,8 +28,10 @@ class GenerationSettings:
 
     Attributes:
         steps: evaluations of the motion model a window.
-        sampler: ddim or ddpm.
+        sampler: ddpm, ddim or dpm++.
         eta: ddim's share of fresh noise.
+        hop_frames: of motion at a time; None: the model's window.
+        lookahead_frames: of audio heard beyond them.
         guidance: lambda of each condition (VASA-1 eq. 2).
         start_blend_s: seconds from the source's pose to the generated one.
     """
@@ -37,6 +39,8 @@ class GenerationSettings:
     steps: int
     sampler: str
     eta: float
+    hop_frames: int | None
+    lookahead_frames: int
     guidance: dict[str, float]
     start_blend_s: float
 

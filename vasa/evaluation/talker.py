@@ -11,7 +11,7 @@ from torch import Tensor
 from vasa.diffusion.sampler import make_sampler
 from vasa.evaluation.settings import GenerationSettings
 from vasa.inference.pipeline import RenderSettings, TalkingFace
-from vasa.inference.windows import MotionControls, MotionSettings
+from vasa.inference.windows import MotionControls, MotionSettings, chosen_plan
 from vasa.types import InputError
 
 
@@ -61,6 +61,11 @@ def load_talker(
             num_steps=settings.steps,
             eta=settings.eta,
         )
+        plan = chosen_plan(
+            face.motion_model,
+            hop_frames=settings.hop_frames,
+            lookahead_frames=settings.lookahead_frames,
+        )
     except ValueError as error:
         raise InputError(str(error)) from error
     render = RenderSettings(batch_size=batch_size, start_blend_s=settings.start_blend_s)
@@ -70,7 +75,11 @@ def load_talker(
     def talk(image: Tensor, audio: Tensor, seed: int, /, wish: Wish | None = None) -> Tensor:
         wish = wish or plain
         motion = MotionSettings(
-            guidance=wish.guidance, sampler=sampler, seed=seed, controls=wish.controls
+            guidance=wish.guidance,
+            sampler=sampler,
+            seed=seed,
+            controls=wish.controls,
+            plan=plan,
         )
         return face.generate(image, audio, motion=motion, render=render)
 

@@ -71,6 +71,20 @@ class ChunkPlan:
             yield slice(start, min(start + self.window_frames, num_frames))
 
 
+def chosen_plan(
+    model: MotionTransformer, *, hop_frames: int | None, lookahead_frames: int
+) -> ChunkPlan | None:
+    """The plan of settings that may leave the hop to the model; None: the model's own.
+
+    Raises:
+        InputError: no plan has these numbers.
+    """
+    if hop_frames is None and not lookahead_frames:
+        return None
+    hop = model.window if hop_frames is None else hop_frames
+    return ChunkPlan(hop_frames=hop, lookahead_frames=lookahead_frames)
+
+
 @dataclass(frozen=True, kw_only=True)
 class MotionSettings:
     """How motion is sampled.
