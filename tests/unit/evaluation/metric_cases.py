@@ -17,7 +17,7 @@ from vasa.evaluation.metrics.blink import BlinkRate
 from vasa.evaluation.metrics.capp import CappScore
 from vasa.evaluation.metrics.clip_metric import MeanOverClips, ShareOfFrames
 from vasa.evaluation.metrics.closure import ClosureRate
-from vasa.evaluation.metrics.control import DistanceError, GazeError, ObeyedShare
+from vasa.evaluation.metrics.control import DistanceError, EmotionError, GazeError, ObeyedShare
 from vasa.evaluation.metrics.correlation import (
     ClipCorrelation,
     PooledCorrelation,
@@ -197,6 +197,9 @@ CASES: dict[type, Case] = {
     ),
     DistanceError: _case(
         DistanceError, _pair((5,), lambda d: d + 0.2, 0.01), "head moved away", rises=True
+    ),
+    EmotionError: _case(
+        EmotionError, _pair((5, 8), lambda e: e.roll(1, dims=1), 0.01), "other feelings", rises=True
     ),
     ObeyedShare: _case(
         ObeyedShare, _pair((5, 2), lambda seen: 0.5 * seen), "half of the change", rises=False

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vasa.evaluation.metrics.clip_metric import MeanOverClips, bootstrap_interval
-from vasa.evaluation.metrics.control import DistanceError, GazeError, ObeyedShare
+from vasa.evaluation.metrics.control import DistanceError, EmotionError, GazeError, ObeyedShare
 from vasa.evaluation.metrics.correlation import (
     ClipCorrelation,
     PooledCorrelation,
@@ -248,6 +248,16 @@ def test_gaze_error_is_the_angle_of_two_directions() -> None:
     expected = math.acos(math.cos(0.5) * math.cos(0.3))
     found = metric.per_clip().deg2rad().tolist()
     assert found == pytest.approx([0.25, math.pi / 2, expected], abs=1e-6)
+
+
+def test_emotion_error_counts_a_feeling_in_the_place_of_another_once() -> None:
+    happy, sad = torch.eye(8)[:1], torch.eye(8)[1:2]
+    metric = EmotionError()
+    metric.update(torch.cat((happy, 0.25 * happy + 0.75 * sad)), torch.cat((happy, happy)))
+    assert float(metric.compute()) == pytest.approx(0.75 / 2)
+    other = EmotionError()
+    other.update(sad, happy)
+    assert float(other.compute()) == 1.0
 
 
 def test_distance_error_is_the_mean_difference() -> None:

@@ -65,6 +65,20 @@ class DistanceError(ClipMean):
         self.add_frames((result.double() - target.double()).abs())
 
 
+class EmotionError(ClipMean):
+    """Half of sum |e - e'| of emotions' weights, mean over videos of a clip, then clips.
+
+    Half, so that one feeling in the place of another counts once. Range: 0 to 1 of weights that sum
+    to 1, lower is better. Source: this project (total variation distance).
+    """
+
+    higher_is_better = False
+
+    def update(self, result: Tensor, target: Tensor) -> None:
+        """Adds one clip: weights of its videos, `n 8` twice."""
+        self.add_frames((result.double() - target.double()).abs().sum(dim=-1) / 2)
+
+
 class ObeyedShare(ClipMetric):
     """sum <x, y> / sum |y|^2 of centred results x and asked values y: how much of a change arrives.
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from vasa.data.schema import EMOTIONS
 from vasa.evaluation.control_sweep import Asked, SweepReadings
 from vasa.evaluation.metrics.clip_metric import ClipMetric, MeanOverClips
-from vasa.evaluation.metrics.control import DistanceError, GazeError, ObeyedShare
+from vasa.evaluation.metrics.control import DistanceError, EmotionError, GazeError, ObeyedShare
 from vasa.evaluation.metrics.correlation import ClipCorrelation, VectorCorrelation
 from vasa.evaluation.results import Bootstrap, ResultRow
 
@@ -110,6 +110,7 @@ QUESTIONS = (
         unit=UNITS["distance"],
         note="the paper's E_d",
     ),
+    replace(_ONE_AT_A_TIME[3], metric="emotion_error", kind=EmotionError, unit="share of weight"),
     *(
         replace(
             question,
