@@ -11,6 +11,8 @@ places of [-1, 1] apart at its edges, a quarter of a voxel at 64.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +34,11 @@ def identity_grid(depth: int, height: int, width: int, *, device: torch.device) 
     return torch.stack((x, y, (NEAR + FAR) / 2 + (FAR - NEAR) / 2 * z), dim=-1)[None]
 
 
+def _in_float32(device: torch.device) -> AbstractContextManager[Any]:
+    """Without autocast, which tensors without content have not."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
+
+
 def _translation(pose: Tensor) -> Tensor:
     return F.pad(pose[:, 3:5], (0, 1))
 
@@ -46,7 +53,7 @@ def pose_points(points: Tensor, pose: Tensor) -> Tensor:
     Returns:
         `b n 3`, float32.
     """
-    with torch.autocast(pose.device.type, enabled=False):
+    with _in_float32(pose.device):
         pose, points = pose.float(), points.float().expand(len(pose), -1, -1)
         posed = torch.einsum("b i j, b n j -> b n i", rotation_from_angles(pose[:, :3]), points)
         return posed * pose[:, 5].exp()[:, None, None] + _translation(pose)[:, None]
@@ -54,7 +61,7 @@ def pose_points(points: Tensor, pose: Tensor) -> Tensor:
 
 def unpose_points(points: Tensor, pose: Tensor) -> Tensor:
     """The inverse of `pose_points`: q = exp(-log_scale) R^T (p - t)."""
-    with torch.autocast(pose.device.type, enabled=False):
+    with _in_float32(pose.device):
         pose, points = pose.float(), points.float().expand(len(pose), -1, -1)
         moved = points - _translation(pose)[:, None]
         unposed = torch.einsum("b j i, b n j -> b n i", rotation_from_angles(pose[:, :3]), moved)

@@ -1,6 +1,6 @@
-"""Results file and README table of experiment 110: scores by plan.
+"""Results file and README table of experiment 014: scores by plan.
 
-usage: python experiments/110-live-plan/table.py OUT EXPERIMENT
+usage: python experiments/014-live-plan/table.py OUT EXPERIMENT
 
 OUT is the folder of run.sh; EXPERIMENT holds the README and receives results.jsonl, whose rows are
 named `<plan>/<metric>`.

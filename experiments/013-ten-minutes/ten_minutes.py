@@ -1,6 +1,6 @@
 """Ten minutes of speech through `vasa generate`: does memory grow, does motion wander off?
 
-usage: python experiments/109-ten-minutes/ten_minutes.py RUN OUT [REPEATS [KEY=VALUE ...]]
+usage: python experiments/013-ten-minutes/ten_minutes.py RUN OUT [REPEATS [KEY=VALUE ...]]
 
 RUN is a finished run of experiments/000-quickstart/run.sh or one of its shape (stage1, stage2,
 expert_metric). One minute of a held-out person's speech is said REPEATS (10) times over; what
@@ -182,7 +182,7 @@ def stamp_of(repeats: int, extra: list[str]) -> dict[str, Any]:
     environment = describe_environment(device="cpu")
     words = [str(repeats), *extra] if extra or repeats != 10 else []
     return {
-        "command": " ".join(["python experiments/109-ten-minutes/ten_minutes.py RUN OUT", *words]),
+        "command": " ".join(["python experiments/013-ten-minutes/ten_minutes.py RUN OUT", *words]),
         "commit": environment["commit"],
         "is_dirty": environment["is_dirty"],
         "machine": f"{environment['processor']}, {environment['cpu_count']} CPUs",
