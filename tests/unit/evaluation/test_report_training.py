@@ -58,4 +58,6 @@ def test_the_page_has_the_clip_as_a_video(run, tmp_path):
     text = page.read_text()
     assert text.count("<video controls") == 1 and "data:video/mp4;base64," in text
     assert "Latents of the averaged network" in text
+    assert '<div class="svg"><svg' in text and "&lt;svg" not in text, "drawn, not spelled out"
+    assert "http://" not in text.replace("http://www.w3.org", ""), "one page, nothing fetched"
     assert "with the driver" in text

@@ -72,7 +72,7 @@ def _run_facts(run: RunRecord) -> dict[str, Any]:
         "starts": starts,
         "model_hash": str(run.done.get("model_hash", ""))[:16],
         "samples": _sample_figures(run),
-        "histograms": histograms_svg(run),
+        "histograms": Markup(histograms_svg(run) or ""),
         "config": json.dumps(run.config, indent=2, sort_keys=False),
     }
 
