@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from vasa.data.schema import FaceClip, FaceLabels
 from vasa.data.shards import FaceShardWriter
 from vasa.evaluation import runner, workbench
+from vasa.evaluation.coding import read_coded
 from vasa.evaluation.report.page import write_report
 from vasa.evaluation.results import read_rows
 from vasa.evaluation.settings import EvaluationInputs, EvaluationSettings
@@ -243,9 +244,9 @@ def test_videos_come_from_the_generator(micro, tmp_path) -> None:
     )
     assert {row.metric for row in rows} >= {"generated/mouth_correlation", "generated/face_found"}
     assert rows[0].stamp["models"]["stage2"] == model_hash(micro.inputs.stage2)[:8]
-    kept = sorted((tmp_path / "eval" / "parts").glob("*/generated/*.npz"))
-    with np.load(kept[0]) as arrays:
-        assert arrays["frames"].shape == (NUM_FRAMES, 3, SIZE, SIZE)
+    kept = sorted((tmp_path / "eval" / "parts" / "shared" / "methods").glob("ours-*/*.mp4"))
+    assert len(kept) == 3
+    assert read_coded(kept[0]).shape == (NUM_FRAMES, 3, SIZE, SIZE)
 
 
 def test_controls_and_diversity_from_generator_to_report(micro, tmp_path, capsys) -> None:
@@ -284,7 +285,9 @@ def test_controls_and_diversity_from_generator_to_report(micro, tmp_path, capsys
     assert "10_controls" in page and page.index("12_diversity") > page.index("10_controls")
 
     (tmp_path / "eval" / "done.json").unlink()
-    parts = next((tmp_path / "eval" / "parts").iterdir())
+    (parts,) = (
+        folder for folder in (tmp_path / "eval" / "parts").iterdir() if folder.name != "shared"
+    )
     for name in ("controls", "diversity"):
         (parts / f"{name}.jsonl").unlink()
         assert sorted((parts / name).glob("*.npz")), "what the frames showed is kept"
