@@ -12,11 +12,21 @@ evaluation=${EVALUATION:-synth}
 seed=${SEED:-0}
 here=$(dirname "$0")
 
-inputs=(data="$run/data" stage1="$run/stage1")
+inputs=(stage1="$run/stage1")
 case $evaluation in
-    synth) experiment=capp/tiny; inputs+=(expert="$run/expert_metric") ;;
+    # More held-out people than RUN has, enough to tell 4 frames of shift from 8.
+    synth)
+        experiment=capp/tiny
+        vasa synth output="$out/people" seed="$seed" people.train=1 people.val=1 \
+            people.test="${CLIPS:-96}"
+        inputs+=(data="$out/people" expert="$run/expert_metric"
+            evaluation.num_clips="${CLIPS:-96}")
+        ;;
     # All clips of the held-out people: no picture is measured.
-    real) experiment=capp/tiny_real; inputs+=(evaluation.num_clips="${CLIPS:-200}") ;;
+    real)
+        experiment=capp/tiny_real
+        inputs+=(data="$run/data" evaluation.num_clips="${CLIPS:-200}")
+        ;;
     *) echo "expected EVALUATION=synth or real, got $evaluation" >&2; exit 2 ;;
 esac
 if [ "${VIDEOS:-0}" = 1 ]; then

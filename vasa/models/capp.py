@@ -33,7 +33,9 @@ class Capp(nn.Module):
     the right amount. Each frame's last token is projected to a few channels, and these, less their
     mean over the window, stand in order in the embedding: a cosine is then a correlation over
     moments, which no order of frames but the right one reaches, and which little data suffices to
-    learn. With the mean left in, a still head agrees a little with any sound.
+    learn. With the mean left in, a still head agrees a little with any sound. Neighbouring moments
+    are averaged first: a head follows its sound by a frame more or less, and the sound a frame
+    aside shall not be as wrong as another's.
 
     Args:
         audio: the frozen encoder of the sound; kept, so that scoring hears what training heard.
@@ -45,6 +47,7 @@ class Capp(nn.Module):
         audio_kernel_size: frames that one convolution before them sees, odd.
         audio_convolutions: such convolutions; log-mel features have not seen their surroundings.
         frame_channels: of each frame in the embedding; e = t x frame_channels.
+        smooth_frames: that are averaged, around each; odd, 1 for none.
         dropout: in the transformer layers.
     """
 
@@ -60,9 +63,12 @@ class Capp(nn.Module):
         audio_kernel_size: int,
         audio_convolutions: int,
         frame_channels: int,
+        smooth_frames: int,
         dropout: float,
     ) -> None:
         super().__init__()
+        if smooth_frames < 1 or smooth_frames % 2 == 0:
+            raise InputError(f"expected an odd smooth_frames, got {smooth_frames}")
         self.audio = audio
         self.window = window
         self.pose_scale = Standardiser(2 * NUM_POSE)
@@ -74,9 +80,15 @@ class Capp(nn.Module):
             kernel_size=audio_kernel_size,
             num_layers=audio_convolutions,
         )
-        shape = {"width": width, "num_heads": num_heads, "dropout": dropout}
-        self.pose_tower = _Tower(num_layers=pose_layers, frame_channels=frame_channels, **shape)
-        self.audio_tower = _Tower(num_layers=audio_layers, frame_channels=frame_channels, **shape)
+        shape = {
+            "width": width,
+            "num_heads": num_heads,
+            "frame_channels": frame_channels,
+            "smooth_frames": smooth_frames,
+            "dropout": dropout,
+        }
+        self.pose_tower = _Tower(num_layers=pose_layers, **shape)
+        self.audio_tower = _Tower(num_layers=audio_layers, **shape)
 
     def embed_pose(self, pose: Tensor, valid: Tensor | None = None) -> Tensor:
         """Embed windows of head motion.
@@ -123,10 +135,18 @@ class _Tower(nn.Module):
     """A transformer over a window's tokens, whose outputs stand in order in one unit vector."""
 
     def __init__(
-        self, *, width: int, num_heads: int, num_layers: int, frame_channels: int, dropout: float
+        self,
+        *,
+        width: int,
+        num_heads: int,
+        num_layers: int,
+        frame_channels: int,
+        smooth_frames: int,
+        dropout: float,
     ) -> None:
         super().__init__()
         self.width = width
+        self.smooth_frames = smooth_frames
         layer = nn.TransformerEncoderLayer(
             width,
             num_heads,
@@ -147,8 +167,20 @@ class _Tower(nn.Module):
         tokens = self.layers(tokens, src_key_padding_mask=~valid)
         frames, keep = self.project(self.norm(tokens)), valid[..., None].to(tokens.dtype)
         mean = (frames * keep).sum(dim=1, keepdim=True) / keep.sum(dim=1, keepdim=True).clamp(min=1)
-        frames = (frames - mean) * keep
+        frames = self._smoothed((frames - mean) * keep) * keep
         return functional.normalize(rearrange(frames, "b t c -> b (t c)"), dim=-1)
+
+
+    def _smoothed(self, frames: Tensor) -> Tensor:
+        """Means over neighbours, fewer at the window's ends, `b t c`."""
+        means = functional.avg_pool1d(
+            frames.transpose(1, 2),
+            self.smooth_frames,
+            stride=1,
+            padding=self.smooth_frames // 2,
+            count_include_pad=False,
+        )
+        return means.transpose(1, 2)
 
 
 def pose_features(pose: Tensor, valid: Tensor) -> Tensor:

@@ -163,7 +163,7 @@ def test_an_untrained_twin_keeps_the_scales_alone():
     mel = LogMel(num_mels=4, window_samples=400, min_hz=0.0, max_hz=8e3, floor=1e-5,
                  log_mean=-2.0, log_std=1.5)  # fmt: skip
     net = Capp(audio=mel, window=4, width=8, num_heads=2, pose_layers=1, audio_layers=1,
-               audio_kernel_size=3, audio_convolutions=1, frame_channels=2,
+               audio_kernel_size=3, audio_convolutions=1, frame_channels=2, smooth_frames=3,
                dropout=0.0)  # fmt: skip
     net.pose_scale.set(torch.zeros(12), torch.arange(1.0, 13.0))
     before = {name: value.clone() for name, value in net.state_dict().items()}

@@ -32,6 +32,7 @@ def net() -> Capp:
         audio_kernel_size=3,
         audio_convolutions=1,
         frame_channels=3,
+        smooth_frames=3,
         dropout=0.0,
     ).eval()
 
@@ -86,3 +87,26 @@ def test_shorter_windows_work_and_silence_is_finite(net):
 def test_lengths_that_do_not_fit_are_explained(net):
     with pytest.raises(InputError, match="640 audio samples a frame"):
         net.embed_audio(torch.zeros(1, 6401))
+
+
+def test_neighbouring_moments_are_averaged(net):
+    frames = torch.tensor([0.0, 3.0, 0.0, 0.0, 6.0])[None, :, None]
+    found = net.pose_tower._smoothed(frames)[0, :, 0]
+    torch.testing.assert_close(found, torch.tensor([1.5, 1.0, 1.0, 2.0, 3.0]))
+
+
+def test_an_even_number_of_moments_has_no_middle(net):
+    with pytest.raises(InputError, match="odd smooth_frames, got 2"):
+        Capp(
+            audio=net.audio,
+            window=WINDOW,
+            width=16,
+            num_heads=2,
+            pose_layers=1,
+            audio_layers=1,
+            audio_kernel_size=3,
+            audio_convolutions=1,
+            frame_channels=3,
+            smooth_frames=2,
+            dropout=0.0,
+        )
