@@ -12,6 +12,7 @@ PLACE = ("run_dir", "name", "stage", "logger", "trainer.num_threads", "log_every
 # Nor, between the rows of a table, is how often it saves and how it loads.
 HANDLING = (
     *PLACE,
+    "trainer.peak_tflops",
     "checkpoint_every_s",
     "checkpoint_last",
     "checkpoint_best",
