@@ -170,7 +170,6 @@ class _Tower(nn.Module):
         frames = self._smoothed((frames - mean) * keep) * keep
         return functional.normalize(rearrange(frames, "b t c -> b (t c)"), dim=-1)
 
-
     def _smoothed(self, frames: Tensor) -> Tensor:
         """Means over neighbours, fewer at the window's ends, `b t c`."""
         means = functional.avg_pool1d(

@@ -1,5 +1,6 @@
 """What a power cut tore counts as absent, and is said; what is written is on the disk."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -17,6 +18,13 @@ from vasa.types import InputError
 TORN = {"empty": b"", "cut": None, "zeros": bytes(64), "no text": b"\xff\xfe\xff"}
 """What a journalling file system leaves of a file that was renamed before it was written."""
 
+PACKAGES = "torch==2.14\n"
+START = {
+    "started_at": "now",
+    "diff": None,
+    "packages": f"packages_{hashlib.sha256(PACKAGES.encode()).hexdigest()[:8]}.txt",
+}
+
 
 def tear(path: Path, how: str) -> None:
     content = TORN[how]
@@ -27,7 +35,8 @@ def opened(path: Path, **changes: int) -> RunFolder:
     folder = RunFolder(path)
     config = {"seed": 0, "module": {"lr": 0.1, "width": 8}, "max_steps": 3, **changes}
     folder.check_same(config)
-    folder.open(config=config, overrides=["seed=0"], environment={"started_at": "now", "a": 1})
+    environment = {"started_at": "now", "a": 1, "packages": {"torch": "2.14"}, "diff": ""}
+    folder.open(config=config, overrides=["seed=0"], environment=environment)
     return folder
 
 
@@ -53,12 +62,12 @@ def test_torn_environment_loses_the_starts_and_says_so(tmp_path, capsys, how):
     opened(tmp_path)
     opened(tmp_path)
     record = tmp_path / "env.json"
-    assert json.loads(record.read_text())["starts"] == ["now", "now"]
+    assert json.loads(record.read_text())["starts"] == [START, START]
     tear(record, how)
     opened(tmp_path)
     said = capsys.readouterr().err
     assert "env.json is torn" in said and len(said.splitlines()) == 1
-    assert json.loads(record.read_text())["starts"] == ["now"]
+    assert json.loads(record.read_text())["starts"] == [START]
 
 
 @pytest.mark.parametrize("how", TORN)
