@@ -212,6 +212,12 @@ ROWS: tuple[Logged, ...] = (
         better="lower",
         where="syncnet",
     ),
+    Logged(
+        name="train/{match,mismatch}_distance",
+        unit="distance",
+        meaning="of pairs that belong together, and of those that don't",
+        where="syncnet/published",
+    ),
     Logged(name="train/temperature", unit="", meaning="of the contrast", where="syncnet, capp"),
     Logged(
         name="val/offset_accuracy{,_1}",
