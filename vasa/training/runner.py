@@ -26,6 +26,7 @@ from vasa.training.ema import ModelEma
 from vasa.training.last_checkpoint import Stopped
 from vasa.training.logging import report
 from vasa.training.mirrors import Artifact, open_mirrors
+from vasa.training.orphans import end_with_starter, note_starter
 from vasa.training.precision import chosen_precision
 from vasa.training.run_folder import RunFolder, describe_environment
 from vasa.training.run_lock import RunLock
@@ -190,10 +191,13 @@ def _other_processes(trainer: lightning.Trainer) -> Iterator[None]:
     main = sys.modules["__main__"]
     if main.__spec__ is not None and main.__spec__.name == "vasa.cli.__main__":
         main.__spec__ = None
+    launcher = trainer.strategy.launcher if trainer.world_size > 1 else None
+    if launcher is not None:
+        (note_starter if trainer.local_rank == 0 else end_with_starter)()
     try:
         yield
     except BaseException:
-        if (launcher := trainer.strategy.launcher) is not None and trainer.world_size > 1:
+        if launcher is not None:
             launcher.kill(signal.SIGKILL)  # waiting for this process, they hear no gentler one
         raise
 
