@@ -9,7 +9,7 @@ Shapes: n rows, f features, w frames of a window.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,21 +63,25 @@ def frechet_frames(
     one: MethodReadings, real: MethodReadings, *, speakers: Mapping[str, str]
 ) -> Distance | None:
     """FD-frames; None where there are too few."""
-    keys = [key for key in real.videos if key in one.videos]
-    halves = [
-        {key: _in_time(readings.videos[key][0].features) for key in keys}
-        for readings in (one, real)
-    ]
-    return _with_interval(halves[0], halves[1], speakers)
+    return _of_frames(one, real, speakers, lambda video: video.features)
 
 
 def fid(
     one: MethodReadings, real: MethodReadings, *, speakers: Mapping[str, str]
 ) -> Distance | None:
     """FID of frames; None where there are too few."""
+    return _of_frames(one, real, speakers, lambda video: video.inception)
+
+
+def _of_frames(
+    one: MethodReadings,
+    real: MethodReadings,
+    speakers: Mapping[str, str],
+    features: Callable[[VideoReadings], Tensor],
+) -> Distance | None:
     keys = [key for key in real.videos if key in one.videos]
     halves = [
-        {key: _in_time(readings.videos[key][0].inception) for key in keys}
+        {key: _in_time(features(readings.videos[key][0])) for key in keys}
         for readings in (one, real)
     ]
     return _with_interval(halves[0], halves[1], speakers)
