@@ -26,6 +26,7 @@ from vasa.inference.picture import read_picture
 from vasa.inference.pipeline import RenderSettings, TalkingFace, to_video_frames
 from vasa.inference.pose_override import PoseOverride, read_pose
 from vasa.inference.sound import conversion_notice, original_sound, read_speech
+from vasa.inference.speech_features import KnownFeatures
 from vasa.inference.windows import PRECISIONS, MotionSettings, chosen_plan
 from vasa.models.checkpoint import load_model, model_hash
 from vasa.types import InputError
@@ -102,6 +103,11 @@ class Source:
         return samples
 
     @cached_property
+    def known_features(self) -> KnownFeatures | None:
+        """Of the speech, where more than one sample needs them."""
+        return {} if self._config["num_samples"] > 1 else None
+
+    @cached_property
     def pose(self) -> PoseOverride | None:
         """What is asked of the head's pose."""
         return read_pose(self._config["pose"])
@@ -159,7 +165,14 @@ class Video:
             precision=self.config["render"]["precision"],
             is_compiled=self.config["render"]["compile"],
         )
-        frames = face.frames(found.crop, speech, motion=motion, render=render, edit=pose)
+        frames = face.frames(
+            found.crop,
+            speech,
+            motion=motion,
+            render=render,
+            edit=pose,
+            known=self.source.known_features,
+        )
         self._clear_the_place()
         sound = original_sound(Path(self.config["audio"]))
         total = num_video_frames(len(speech))

@@ -15,6 +15,7 @@ from torch import Tensor
 from vasa.data.schema import SAMPLES_PER_FRAME
 from vasa.inference.rendering import Renderer, RenderSettings
 from vasa.inference.sound import check_speech
+from vasa.inference.speech_features import KnownFeatures
 from vasa.inference.streaming import FaceStream, MotionEdit, MotionStream
 from vasa.inference.windows import MotionSettings
 from vasa.models.checkpoint import load_model, model_hash
@@ -74,6 +75,7 @@ class TalkingFace:
         motion: MotionSettings,
         render: RenderSettings,
         edit: MotionEdit | None = None,
+        known: KnownFeatures | None = None,
     ) -> FaceStream:
         """Speech to frames while it is spoken.
 
@@ -82,9 +84,10 @@ class TalkingFace:
             motion: of the sampling; its plan says after how much sound there are frames.
             render: of the decoding; a small batch gives the first frame sooner.
             edit: given motion `t m` and the index of its first frame, gives the motion to draw.
+            known: features of the same sound, kept for its next stream by the same plan.
         """
         return FaceStream(
-            motion=MotionStream(self.motion_model, motion),
+            motion=MotionStream(self.motion_model, motion, known=known),
             renderer=Renderer(self.autoencoder, image, render),
             edit=edit,
         )
@@ -97,6 +100,7 @@ class TalkingFace:
         motion: MotionSettings,
         render: RenderSettings,
         edit: MotionEdit | None = None,
+        known: KnownFeatures | None = None,
     ) -> Iterator[Tensor]:
         """Speech spoken by a face, in batches, so that memory does not grow with its length.
 
@@ -108,6 +112,7 @@ class TalkingFace:
             motion: of the sampling.
             render: of the decoding.
             edit: see `stream`.
+            known: see `stream`.
 
         Returns:
             Frames in order at 25 fps, uint8 `t 3 s s`, `num_video_frames(n)` in all.
@@ -117,7 +122,7 @@ class TalkingFace:
                 are missing.
         """
         check_speech(audio)
-        stream = self.stream(image, motion=motion, render=render, edit=edit)
+        stream = self.stream(image, motion=motion, render=render, edit=edit, known=known)
         return _streamed(stream, audio)
 
     def generate(

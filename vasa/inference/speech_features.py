@@ -14,6 +14,9 @@ from vasa.types import InputError
 
 RMS_BLOCK = 320
 
+KnownFeatures = dict[tuple[int, int], Tensor]
+"""Features of one sound by one encoder, `t f` of each run of frames [first, stop)."""
+
 
 class SpeechFeatures:
     """Samples in, features out, in runs of frames that the caller chooses.
@@ -24,10 +27,19 @@ class SpeechFeatures:
     Args:
         encoder: of the audio.
         device: where it computes, and its features lie; samples are held on the CPU.
+        known: taken where it has a run, and added to: the same sound is then encoded once, however
+            often it is spoken. It grows with the sound's length.
     """
 
-    def __init__(self, encoder: AudioEncoder, *, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        encoder: AudioEncoder,
+        *,
+        device: torch.device | str = "cpu",
+        known: KnownFeatures | None = None,
+    ) -> None:
         self.encoder = encoder
+        self._known = known
         self.device = torch.device(device)
         self._context = encoder.context
         self._sound = _SampleBuffer()
@@ -97,9 +109,13 @@ class SpeechFeatures:
         sound = self._sound.read(start_frame * SAMPLES_PER_FRAME, sound_stop)
         wanted = -(-sound_stop // SAMPLES_PER_FRAME) - start_frame
         sound = F.pad(sound, (0, wanted * SAMPLES_PER_FRAME - len(sound)))
-        features = self.encoder(sound[None].to(self.device))[
-            0, first - start_frame : stop - start_frame
-        ]
+        features = None if self._known is None else self._known.get((first, stop))
+        if features is None:
+            features = self.encoder(sound[None].to(self.device))[
+                0, first - start_frame : stop - start_frame
+            ]
+        if self._known is not None:
+            self._known[first, stop] = features
         self._next_frame = stop
         self._sound.forget((stop - self._context.before_frames) * SAMPLES_PER_FRAME)
         return features

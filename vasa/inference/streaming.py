@@ -15,7 +15,7 @@ from torch import Tensor
 from vasa.data.audio_features import AudioEncoder
 from vasa.data.schema import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 from vasa.inference.rendering import Renderer
-from vasa.inference.speech_features import SpeechFeatures
+from vasa.inference.speech_features import KnownFeatures, SpeechFeatures
 from vasa.inference.windows import MotionSettings, MotionWindows
 from vasa.models.motion_transformer import MotionTransformer
 
@@ -29,11 +29,19 @@ class MotionStream:
     Args:
         model: stage 2.
         settings: how to sample; its plan says how much sound a piece of motion needs.
+        known: features of the sound, of an earlier stream of the same model and plan.
     """
 
-    def __init__(self, model: MotionTransformer, settings: MotionSettings) -> None:
+    def __init__(
+        self,
+        model: MotionTransformer,
+        settings: MotionSettings,
+        *,
+        known: KnownFeatures | None = None,
+    ) -> None:
         device = next(model.parameters()).device
-        self.features = SpeechFeatures(cast(AudioEncoder, model.audio), device=device)
+        audio = cast(AudioEncoder, model.audio)
+        self.features = SpeechFeatures(audio, device=device, known=known)
         self.windows = MotionWindows(model, settings)
         self._heard: Tensor | None = None
         self._has_ended = False

@@ -17,6 +17,7 @@ from small_runs import save_small_runs
 
 from vasa.cli import main
 from vasa.cli.generate import COLUMNS
+from vasa.data.audio_features import LogMel
 from vasa.inference.controls import emotion_weights
 from vasa.types import InputError
 
@@ -135,9 +136,19 @@ def first_picture(path):
         return next(container.decode(video=0)).to_ndarray(format="rgb24").astype(int)
 
 
-def test_samples_are_of_seeds_in_a_row_and_only_missing_ones_are_made(world, tmp_path, capsys):
+def test_samples_are_of_seeds_in_a_row_and_only_missing_ones_are_made(
+    world, tmp_path, capsys, monkeypatch
+):
     word = f"audio={world}/word.wav"
+    hear, heard = LogMel.__call__, []
+
+    def counted(self, audio):
+        heard.append(audio.shape)
+        return hear(self, audio)
+
+    monkeypatch.setattr(LogMel, "__call__", counted)
     assert generate(world, tmp_path / "a.mp4", word, "num_samples=2", "seed=5") == 0
+    assert len(heard) == 1, "all samples share the speech's features"
     assert sorted(path.name for path in tmp_path.glob("*.mp4")) == ["a_0.mp4", "a_1.mp4"]
     made = (tmp_path / "a_0.mp4").stat().st_mtime_ns
     capsys.readouterr()

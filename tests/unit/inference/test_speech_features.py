@@ -25,8 +25,8 @@ def speech(num_samples, seed=0):
     return 0.1 * torch.randn(num_samples, generator=torch.Generator().manual_seed(seed))
 
 
-def streamed(encoder, audio, *, run=7, cuts=()):
-    features, out = SpeechFeatures(encoder), []
+def streamed(encoder, audio, *, run=7, cuts=(), known=None):
+    features, out = SpeechFeatures(encoder, known=known), []
 
     def take():
         while (piece := features.next(run)) is not None:
@@ -87,6 +87,16 @@ def test_the_network_is_given_its_context_and_no_more():
     found = streamed(encoder, audio, run=10)
     torch.testing.assert_close(found[:, 0], audio.reshape(-1, 640).mean(dim=1))
     assert encoder.given == [640 * (10 + 2), 640 * (3 + 10 + 2), 640 * (3 + 4)]
+
+
+def test_sound_that_is_known_is_not_heard_again():
+    encoder, audio, known = Recorder(), speech(640 * 24), {}
+    first = streamed(encoder, audio, run=10, known=known)
+    num_heard = len(encoder.given)
+    assert torch.equal(streamed(encoder, audio, run=10, known=known), first)
+    assert len(encoder.given) == num_heard
+    streamed(encoder, audio, run=10)
+    assert len(encoder.given) == 2 * num_heard
 
 
 def test_the_network_hears_on_its_device():
