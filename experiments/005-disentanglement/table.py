@@ -2,9 +2,10 @@
 
 usage: python experiments/005-disentanglement/table.py RUN EXPERIMENT
 
-RUN is the folder of run.sh; EXPERIMENT holds the README and receives results.jsonl: the rows of the
-whole recipe, then those of the ablations with `setting`, `variant` and their seed. Ablations that
-RUN does not hold stand as they are: each of their rows says its commit.
+RUN is the folder of run.sh; EXPERIMENT holds the README and receives the heat map of leakage and
+results.jsonl: the rows of the whole recipe, then those of the ablations with `setting`, `variant`
+and their seed. Ablations that RUN does not hold stand as they are: each of their rows says its
+commit.
 """
 
 import json
@@ -13,7 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from vasa.evaluation.report.leakage import leakage_figure, matrix_markdown
 from vasa.evaluation.report.marks import put_between
+from vasa.evaluation.results import read_rows
 
 ASKED = (
     "disentanglement/pose_error_deg",
@@ -26,6 +29,9 @@ BESIDE = (
     "disentanglement/expert_pose_error_deg",
     "disentanglement/expert_mouth_correlation",
     "disentanglement/expert_gaze_correlation",
+    "disentanglement/gaze_horizontal_correlation",
+    "disentanglement/gaze_vertical_correlation",
+    "disentanglement/expert_gaze_vertical_correlation",
     "disentanglement/blink_correlation",
     "disentanglement/identity_similarity",
     "disentanglement/leakage_mean",
@@ -61,6 +67,20 @@ COLUMNS = {
     "disentanglement/mouth_correlation": "mouth r",
     "disentanglement/identity_similarity": "identity",
 }
+CODES = ("z_dyn", "z_pose", "z_id")
+PROBED = {
+    "mouth_opening": "mouth opening",
+    "mouth_width": "mouth width",
+    "blink": "blink",
+    "gaze": "gaze",
+    "yaw": "yaw",
+    "pitch": "pitch",
+    "roll": "roll",
+    "identity": "person, one-hot",
+    "from_pose": "the code itself, from pose",
+    "from_expression": "the code itself, from mouth, blink and gaze",
+}
+HEAT_MAP = "leakage.png"
 STAMP = (
     *("split", "n", "seed", "command", "commit", "is_dirty", "date", "machine", "device"),
     *("threads", "evaluation", "identity", "models", "loss_networks", "experts", "data"),
@@ -68,7 +88,7 @@ STAMP = (
 """What a mean of rows keeps of them: how, with what and on what they were measured."""
 
 SEEDS = (0, 1, 2)
-KEPT = (*ASKED, *BESIDE, "disentanglement/leakage/")
+KEPT = (*ASKED, *BESIDE, "disentanglement/leakage/", "probe/")
 """Rows of the recipe for results.jsonl; each code's own leakage stays in the run's folder."""
 
 Row = dict[str, Any]
@@ -144,6 +164,31 @@ def recipe_table(rows: dict[str, Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def probe_table(rows: dict[str, Row]) -> str:
+    """R2 of linear and MLP probes of each code, that of random weights in brackets."""
+    kinds = {"": "linear", "mlp_": "MLP"}
+    header = [f"{code}, {kind}" for code in CODES for kind in kinds.values()]
+    lines = [f"| R2 of | {' | '.join(header)} |", "| --- |" + " ---: |" * len(header)]
+    for factor, name in PROBED.items():
+        cells = []
+        for code in CODES:
+            for kind in kinds:
+                row = rows[f"probe/{code}/{factor}_{kind}r2"]
+                cells.append(f"{row['value']:.2f} ({row['control']:.2f})")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def leakage_tables(results: Path, picture: Path) -> str:
+    """The matrix over the swaps of all codes as a table; all matrices as the heat map."""
+    rows = read_rows(results)
+    leakage_figure(picture, rows)
+    lines = matrix_markdown([row for row in rows if row.metric.startswith(CELL)])
+    return (
+        "\n".join([*lines[4:], "", f"![Heat maps of leakage, code by code]({picture.name})"]) + "\n"
+    )
+
+
 def ablation_table(rows: list[Row]) -> str:
     """Mean and standard deviation over seeds; each seed's difference to both losses."""
     values: dict[tuple[str, str], dict[int, float]] = {}
@@ -180,7 +225,11 @@ def main(run: Path, experiment: Path) -> None:
     records = rows_of(run / "stage1", run=run, kept=KEPT)
     results = experiment / "results.jsonl"
     before = [json.loads(line) for line in results.read_text().splitlines()]
-    put_between(readme, "recipe", recipe_table({row["metric"]: row for row in records}))
+    of_the_recipe = {row["metric"]: row for row in records}
+    put_between(readme, "recipe", recipe_table(of_the_recipe))
+    whole = run / "stage1" / "disentanglement" / "results.jsonl"
+    put_between(readme, "leakage", leakage_tables(whole, experiment / HEAT_MAP))
+    put_between(readme, "probes", probe_table(of_the_recipe))
     for setting in SETTINGS:
         if rows := ablated(run, setting):
             put_between(readme, setting, ablation_table(rows))

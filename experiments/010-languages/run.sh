@@ -45,6 +45,9 @@ python "$here/speech.py" "$run" "$data"
 step "photos and paintings of strangers say the same"
 python "$here/portraits.py" "$run" "$data"
 
+step "figures 4 and 5 on the held-out people"
+EVALUATION=real bash "$here/../107-figures-4-5/run.sh" "$run"
+
 step "table"
 python "$here/table.py" "$run" "$here"
 step "done"

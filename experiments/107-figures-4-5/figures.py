@@ -1,9 +1,11 @@
 """VASA-1's figures 4 and 5: one motion on three people, and pose and dynamics of two motions.
 
-usage: python experiments/107-figures-4-5/figures.py RUN EXPERIMENT
+usage: python experiments/107-figures-4-5/figures.py RUN EXPERIMENT EVALUATION
 
-RUN is a finished run of experiments/009-motion/run.sh or one of its shape (data, stage1, stage2,
-expert_metric). EXPERIMENT holds the README and receives results.jsonl and the two sheets.
+EVALUATION is synth or real. RUN is a finished run of experiments/009-motion/run.sh or one of its
+shape (data, stage1, stage2, and, for synth, expert_metric; for real, VASA_WEIGHTS holds the frozen
+experts). EXPERIMENT holds the README and receives results.jsonl and the two sheets; of real people
+results_real.jsonl, and their sheets stay in RUN/figures-4-5.
 """
 
 import sys
@@ -30,6 +32,7 @@ from vasa.inference.pipeline import TalkingFace
 from vasa.inference.rendering import RenderSettings
 from vasa.inference.windows import MotionSettings
 from vasa.models.checkpoint import load_model
+from vasa.pretrained.measure import FaceMeasure
 from vasa.training.run_folder import describe_environment
 from vasa.types import FaceMeasurements
 
@@ -38,6 +41,8 @@ NUM_CLIPS, NUM_FACES, NUM_SHOWN = 24, 3, 7
 NUM_POSE = 6
 SEED = 0
 NOTE = "re-measured from the frames by an expert that no loss knows"
+ENDS = {"synth": "", "real": "_real"}
+TABLES = {"synth": "table", "real": "real"}
 
 
 class Studio:
@@ -45,13 +50,18 @@ class Studio:
 
     Args:
         run: folder of the runs.
+        evaluation: whose faces it reads, a key of `ENDS`.
     """
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, evaluation: str) -> None:
         settings = yaml.safe_load((ROOT / "conf/evaluation/synth.yaml").read_text())
         chosen = settings["generation"]
         self.face = TalkingFace.load(stage1=run / "stage1", stage2=run / "stage2")
-        self.expert: Any = load_model(run / "expert_metric").requires_grad_(False)
+        self.expert: Any = (
+            FaceMeasure()
+            if evaluation == "real"
+            else load_model(run / "expert_metric").requires_grad_(False)
+        )
         self.sampler = make_sampler(
             name=chosen["sampler"],
             schedule=self.face.motion_model.schedule,
@@ -177,21 +187,22 @@ def figure_5(
     return rows, pictures
 
 
-def sheets(experiment: Path, fourth: list[list[Tensor]], fifth: list[list[Tensor]]) -> None:
+def sheets(folder: Path, fourth: list[list[Tensor]], fifth: list[list[Tensor]]) -> None:
     """Both figures."""
     header = ["source", *(f"{number + 1}" for number in range(NUM_SHOWN))]
-    save_png(experiment / "figure_4.png", grid(fourth, header=header))
+    save_png(folder / "figure_4.png", grid(fourth, header=header))
     labels = ("motion A", "motion B", "pose A, dynamics B", "pose B, dynamics A")
     rows = [[row[0], *row[1:]] for row in fifth]
-    save_png(experiment / "figure_5.png", grid(rows, header=header, labels=labels))
+    save_png(folder / "figure_5.png", grid(rows, header=header, labels=labels))
 
 
-def stamped(rows: list[ResultRow]) -> Iterator[ResultRow]:
+def stamped(rows: list[ResultRow], evaluation: str) -> Iterator[ResultRow]:
     """The rows with what was run where."""
+    begin = "EVALUATION=real VASA_WEIGHTS=WEIGHTS " if evaluation == "real" else ""
     environment = describe_environment(device="cpu")
     for row in rows:
         row.stamp.update(
-            command="bash experiments/107-figures-4-5/run.sh RUN",
+            command=f"{begin}bash experiments/107-figures-4-5/run.sh RUN",
             commit=environment["commit"],
             is_dirty=environment["is_dirty"],
             machine=f"{environment['processor']}, {environment['cpu_count']} CPUs",
@@ -202,9 +213,9 @@ def stamped(rows: list[ResultRow]) -> Iterator[ResultRow]:
         yield row
 
 
-def main(run: Path, experiment: Path) -> None:
+def main(run: Path, experiment: Path, evaluation: str) -> None:
     """Write results, table and sheets."""
-    studio = Studio(run)
+    studio = Studio(run, evaluation)
     size = int(studio.face.autoencoder.image_size)
     clips = list(
         load_clips(
@@ -216,17 +227,19 @@ def main(run: Path, experiment: Path) -> None:
         motions = [studio.motion(clip, seed=SEED + n) for n, clip in enumerate(clips)]
         fourth, one = figure_4(studio, clips, motions, bootstrap)
         fifth, other = figure_5(studio, clips, motions, bootstrap)
-    rows = list(stamped([*fourth, *fifth]))
-    write_rows(experiment / "results.jsonl", rows)
-    sheets(experiment, one, other)
+    rows = list(stamped([*fourth, *fifth], evaluation))
+    write_rows(experiment / f"results{ENDS[evaluation]}.jsonl", rows)
+    folder = experiment if evaluation == "synth" else run / "figures-4-5"
+    folder.mkdir(exist_ok=True)
+    sheets(folder, one, other)
     stamp = rows[0].stamp
     commit = str(stamp["commit"])[:12] + ("+changes" if stamp["is_dirty"] else "")
     text = f"Commit {commit}, seed {SEED}, {stamp['machine']}, {stamp['date'][:10]}."
     table = f"{text}\n\n{markdown_table(rows)}\n"
-    put_between(experiment / "README.md", "table", table)
+    put_between(experiment / "README.md", TABLES[evaluation], table)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 4 or sys.argv[3] not in ENDS:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from vasa.evaluation.metrics.clip_metric import MeanOverClips
 from vasa.evaluation.results import Bootstrap
 from vasa.models.sync_score import sync_result
 from vasa.pretrained.sync_scorer import SyncScorer
@@ -51,7 +52,7 @@ def load(script: str, monkeypatch: pytest.MonkeyPatch) -> Any:
         "108-figure-6/unseen.py",
     ],
 )
-@pytest.mark.parametrize("count", [0, 1, 6])
+@pytest.mark.parametrize("count", [0, 1, 3, 6])
 def test_wrong_arguments_are_answered_with_the_usage(script, count, monkeypatch):
     monkeypatch.setattr(sys, "argv", [script, *(["x"] * count)])
     monkeypatch.syspath_prepend((EXPERIMENTS / script).parent)
@@ -156,7 +157,7 @@ def test_figures_4_and_5_of_a_perfect_stage(tmp_path, monkeypatch):
     motions = [0.3 * torch.randn(20 + n, 8, generator=generator) for n in range(3)]
     fourth, one = module.figure_4(Stage(), people(), motions, BOOTSTRAP)
     fifth, other = module.figure_5(Stage(), people(), motions, BOOTSTRAP)
-    rows = {row.metric: row for row in module.stamped([*fourth, *fifth])}
+    rows = {row.metric: row for row in module.stamped([*fourth, *fifth], "synth")}
     for figure in ("figure4", "figure5"):
         agreement, apart = (rows[f"{figure}/{n}"] for n in ("mouth_agreement",
                                                             "pose_difference_deg"))  # fmt: skip
@@ -168,6 +169,38 @@ def test_figures_4_and_5_of_a_perfect_stage(tmp_path, monkeypatch):
     assert len(one) == module.NUM_FACES and len(other) == 4
     module.sheets(tmp_path, one, other)
     assert all((tmp_path / f"figure_{number}.png").is_file() for number in (4, 5))
+
+
+@pytest.mark.parametrize("evaluation", ["synth", "real"])
+def test_figures_4_and_5_show_no_real_people(evaluation, tmp_path, monkeypatch):
+    module = load("107-figures-4-5/figures.py", monkeypatch)
+    agreement = MeanOverClips()
+    for value in (1.0, 0.5):
+        agreement.update(torch.tensor(value))
+    rows = [BOOTSTRAP.row(metric="figure4/mouth_agreement", measured=agreement, control=None,
+                          control_name="", split="test", unit="r")]  # fmt: skip
+    picture = [[torch.rand(3, 16, 16)] * (1 + module.NUM_SHOWN)] * 4
+    studio = SimpleNamespace(face=SimpleNamespace(autoencoder=SimpleNamespace(image_size=16)))
+    for name, value in {
+        "Studio": lambda run, kind: studio,
+        "load_clips": lambda *_, **__: [],
+        "figure_4": lambda *_: (rows, picture[:3]),
+        "figure_5": lambda *_: ([], picture),
+    }.items():
+        monkeypatch.setattr(module, name, value)
+    here, run = tmp_path / "experiment", tmp_path / "run"
+    here.mkdir()
+    run.mkdir()
+    marks = "<!-- table -->\nold\n<!-- /table -->\n<!-- real -->\nold\n<!-- /real -->\n"
+    (here / "README.md").write_text(marks)
+    module.main(run, here, evaluation)
+    synthetic, real = (here / "README.md").read_text().split("<!-- /table -->")
+    assert ("figure4" in synthetic, "figure4" in real) == (
+        (True, False) if evaluation == "synth" else (False, True)
+    )
+    shown = here if evaluation == "synth" else run / "figures-4-5"
+    assert sorted(path.name for path in shown.glob("*.png")) == ["figure_4.png", "figure_5.png"]
+    assert (here / f"results{module.ENDS[evaluation]}.jsonl").is_file()
 
 
 def test_figure_6_of_a_perfect_talker(monkeypatch):
@@ -235,16 +268,29 @@ def test_a_recipe_alone_leaves_the_ablations_of_experiment_5(tmp_path, monkeypat
     module = load("005-disentanglement/table.py", monkeypatch)
     folder = tmp_path / "run" / "stage1" / "disentanglement"
     folder.mkdir(parents=True)
-    measured = {"value": 0.5, "ci_low": 0.25, "ci_high": 0.75, "control": 0.125, "n": 24, "seed": 0}
+    measured = {
+        **{"value": 0.5, "ci_low": 0.25, "ci_high": 0.75, "control": 0.125, "n": 24, "seed": 0},
+        **{"control_name": "chance", "criteria": [], "split": "test", "unit": "r"},
+    }
+    probed = {
+        f"probe/{code}/{factor}_{kind}r2"
+        for code in module.CODES
+        for factor in module.PROBED
+        for kind in ("", "mlp_")
+    }
+    cells = ("disentanglement/leakage/yaw_yaw", "disentanglement/leakage/yaw_mouth")
     lines = [
-        json.dumps({"metric": name, "control_name": "chance", "criteria": [], **measured, **STAMP})
-        for name in (*module.ASKED, *module.BESIDE)
+        json.dumps({"metric": name, **measured, **STAMP})
+        for name in sorted({*module.ASKED, *module.BESIDE, *probed, *cells})
     ]
     (folder / "results.jsonl").write_text("\n".join(lines))
     kept = {"metric": "x", "value": 1.0, "setting": "priced code", "commit": "an older one"}
     gone = {"metric": "x", "value": 2.0}
     (tmp_path / "results.jsonl").write_text("\n".join(map(json.dumps, (gone, kept))) + "\n")
-    marks = {"recipe": "old", "ablation": "stays", "free": "stays"}
+    marks = {
+        **{"recipe": "old", "leakage": "old", "probes": "old"},
+        **{"ablation": "stays", "free": "stays"},
+    }
     (tmp_path / "README.md").write_text(
         "".join(f"<!-- {name} -->\n{text}\n<!-- /{name} -->\n" for name, text in marks.items())
     )
@@ -255,3 +301,5 @@ def test_a_recipe_alone_leaves_the_ablations_of_experiment_5(tmp_path, monkeypat
     assert {row["device"] for row in rows[:-1]} == {"cuda: a GPU"}
     text = (tmp_path / "README.md").read_text()
     assert text.count("stays") == 2 and "old" not in text and "| 0.500 |" in text
+    assert "| yaw | 0.50 (0.12) |" in text and "| mouth opening | 0.50 (0.12) |" in text
+    assert (tmp_path / module.HEAT_MAP).is_file()

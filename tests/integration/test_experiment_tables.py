@@ -163,6 +163,31 @@ def test_means_of_experiment_5_say_how_they_were_measured(monkeypatch):
         assert one["commit"] and one["models"]["stage2"] == "aaaa" and one["n"] == 1
 
 
+def test_leakage_and_probes_of_experiment_5(tmp_path, monkeypatch):
+    module = load(ROOT / "experiments" / "005-disentanglement", monkeypatch)
+    cells = {("yaw", "yaw"): 0.0, ("yaw", "mouth"): 0.125, ("mouth", "yaw"): 0.25}
+    rows = [row(f"disentanglement/leakage/{a}_{b}", [value]) for (a, b), value in cells.items()]
+    results = tmp_path / "results.jsonl"
+    results.write_text("\n".join(map(json.dumps, rows)))
+    text = module.leakage_tables(results, tmp_path / module.HEAT_MAP)
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert lines[0] == "| changed ↓ measured → | yaw | mouth |"
+    assert lines[2].startswith("| yaw | 0.00 (") and " | 0.12 (" in lines[2]
+    assert lines[3].startswith("| mouth | 0.25 (") and "—" in lines[3]
+    assert (tmp_path / module.HEAT_MAP).stat().st_size > 1000
+
+    probed = {
+        f"probe/{code}/{factor}_{kind}r2": {"value": 0.5, "control": 0.125}
+        for code in module.CODES
+        for factor in module.PROBED
+        for kind in ("", "mlp_")
+    }
+    probed["probe/z_pose/mouth_opening_mlp_r2"]["value"] = 0.75
+    lines = module.probe_table(probed).splitlines()
+    assert len(lines) == 2 + len(module.PROBED)
+    assert lines[2].split("|")[5].strip() == "0.75 (0.12)"
+
+
 def test_figure_3(tmp_path, monkeypatch):
     module = load(FIGURE_3, monkeypatch)
     sheets = tmp_path / "out" / "eval" / "sheets"

@@ -10,12 +10,13 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from vasa.geometry.warp import warp_from_canonical, warp_to_canonical
+from vasa.inference.rendering import check_compiler
 from vasa.models.blocks import ResBlock
 from vasa.models.face_autoencoder import FaceAutoencoder
 from vasa.models.face_cost import blank_latents
 from vasa.models.generator import ImageGenerator, VolumeRefiner
 from vasa.models.warp_generator import WarpGenerator
-from vasa.types import FaceLatents
+from vasa.types import FaceLatents, InputError
 
 CONF = Path(__file__).parents[3] / "conf"
 # preset: side of the picture, volume c d h w, z_id, z_dyn
@@ -225,6 +226,43 @@ def test_what_inference_calls_is_one_graph_that_agrees_with_eager(name: str) -> 
         found, wanted = parts_of(compiled(given)), parts_of(eager(given))
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+def test_built_kernels_draw_as_eager_does_and_are_built_once() -> None:
+    """What `render.compile=true` runs: kernels for this processor, for other motions, too."""
+    try:
+        check_compiler(torch.device("cpu"))
+    except InputError as error:
+        pytest.skip(str(error))
+    net = awake(preset("tiny")).eval()
+    latents = moved(net, num_motions=2)
+    torch._dynamo.reset()
+    compiled = torch.compile(net.decode, fullgraph=True, dynamic=False)
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(latents), net.decode(latents), atol=1e-4, rtol=1e-4)
+        other = latents.with_motion(z_pose=latents.z_pose + 0.1, z_dyn=latents.z_dyn.flip(0))
+        with torch._dynamo.config.patch(error_on_recompile=True):
+            torch.testing.assert_close(compiled(other), net.decode(other), atol=1e-4, rtol=1e-4)
+
+
+def test_small_overfits_one_batch() -> None:
+    """One face in two motions, each read off its own picture: both pictures are learned."""
+    net = preset("small").train()
+    coarse = torch.rand(2, 3, 6, 6, generator=torch.Generator().manual_seed(4))
+    images = nn.functional.interpolate(coarse, (net.image_size,) * 2, mode="bilinear")
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+    losses, apart = [], []
+    for _ in range(20):
+        z_pose, z_dyn = net.motion(images)
+        drawn = net.decode(net.encode(images[:1]).with_motion(z_pose=z_pose, z_dyn=z_dyn))
+        loss = (drawn - images).abs().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        apart.append((drawn[0] - drawn[1]).abs().mean().item())
+    assert losses[-1] < 0.55 * losses[0]
+    assert apart[-1] > 0.6 * (images[0] - images[1]).abs().mean()
 
 
 @pytest.mark.parametrize(("scale", "coarser"), [(1, [8, 12]), (2, []), (2, [8])])
