@@ -3,7 +3,7 @@
 usage: python experiments/106-figure-3/table.py OUT EXPERIMENT synth|real
 
 OUT is the folder of run.sh; EXPERIMENT holds the README and receives results.jsonl, the figure and
-the sheet of pictures; of real people only numbers are kept, in results_real.jsonl.
+the sheet of pictures; of real people the numbers, in results_real.jsonl, and the figure alone.
 """
 
 import json
@@ -14,7 +14,10 @@ from typing import Any
 
 from vasa.evaluation.report.marks import put_between
 
-PICTURES = {"10_controls.png": "asked.png", "11_control_pictures.png": "pictures.png"}
+PICTURES = {
+    "synth": {"10_controls.png": "asked.png", "11_control_pictures.png": "pictures.png"},
+    "real": {"10_controls.png": "asked_real.png"},
+}
 HEAD = ("number", "value", "95% CI", "control", "control is", "n", "unit")
 
 Row = dict[str, Any]
@@ -59,17 +62,17 @@ def main(out: Path, experiment: Path, kind: str) -> None:
     file = out / "results.jsonl"
     if not file.is_file():
         sys.exit(f"expected results at {file}; run run.sh")
-    is_real = kind == "real"
+    pictures = PICTURES[kind]
     rows = [json.loads(line) for line in file.read_text().splitlines()]
-    text = table(rows, [] if is_real else [*PICTURES.values()])
-    put_between(experiment / "README.md", "real" if is_real else "table", text)
-    shutil.copyfile(file, experiment / ("results_real.jsonl" if is_real else "results.jsonl"))
-    if not is_real:
-        for drawn, name in PICTURES.items():
-            shutil.copyfile(out / "eval" / "sheets" / drawn, experiment / name)
+    text = table(rows, [*pictures.values()])
+    put_between(experiment / "README.md", "real" if kind == "real" else "table", text)
+    results = "results_real.jsonl" if kind == "real" else "results.jsonl"
+    shutil.copyfile(file, experiment / results)
+    for drawn, name in pictures.items():
+        shutil.copyfile(out / "eval" / "sheets" / drawn, experiment / name)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4 or sys.argv[3] not in ("synth", "real"):
+    if len(sys.argv) != 4 or sys.argv[3] not in PICTURES:
         sys.exit(__doc__)
     main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
