@@ -50,6 +50,14 @@ class Record(Callback):
     def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
         """Continue the file from where the checkpoint stands."""
         self.started = time.monotonic()
+        self._begin(trainer)
+
+    def on_fit_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        """A run that was killed after its last step does not train any more, but has its record."""
+        if self.record is None:
+            self._begin(trainer)
+
+    def _begin(self, trainer: lightning.Trainer) -> None:
         if trainer.is_global_zero:
             step = step_of(trainer)
             self.record = MetricsRecord(

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 import torch
+from toy import toy_config
 
+from vasa.training import runner
 from vasa.training.flops import StepFlops
 from vasa.training.logged import without_machine
 from vasa.training.mirrors import Mirrors
 from vasa.training.record import Record
 from vasa.training.run_folder import RunFolder
+from vasa.training.runner import train
 from vasa.training.speed import Speed
 
 STEPS: list[dict[str, float]] = [
@@ -76,3 +79,25 @@ def test_lines_are_means_or_last_values_whenever_the_run_was_continued(tmp_path,
     found = [without_machine(json.loads(line)) for line in lines]
     assert [line.pop("step") for line in found] == [3, 6, 9]
     assert found == EXPECTED
+
+
+def test_mirrors_of_a_run_killed_after_its_last_step_have_its_record(tmp_path, monkeypatch):
+    """Nothing is left to train, and a mirror that begins anew knows nothing."""
+    begun: list[tuple[int, int]] = []
+
+    class Mirror(Mirrors):
+        def begin(self, record, *, step):
+            begun.append((step, len(record.read_text().splitlines()) if record.is_file() else 0))
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "open_mirrors", lambda **_: Mirror({}))
+    cfg = toy_config(f"run_dir={tmp_path}", "log_every=1", "sample_every=0")
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "save_model", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(cfg=cfg)
+    train(cfg=cfg)
+    assert begun == [(0, 0), (cfg.max_steps, cfg.max_steps)]
+    assert (tmp_path / "done.json").is_file()
