@@ -200,7 +200,7 @@ class Campaign:
             }
         )
         if self.case.logger == "wandb":
-            self.record["rounds"][-1]["offline_lost"] = lost_lines(root, lines_of(root))
+            self.record["rounds"][-1]["offline_lost"] = lost_lines(root)
         self._keep()
         print(json.dumps(self.record["rounds"][-1]), flush=True)
 

@@ -162,9 +162,16 @@ def test_offline_file_of_wandb_is_read_whole(tmp_path, load, monkeypatch):
     wandb.teardown()  # its service may still write
     offline = load(RESUME, "offline")
     assert offline.newest_file(tmp_path).stat().st_size > offline.BLOCK_BYTES
-    assert offline.lost_lines(tmp_path, lines) == 0
-    assert offline.lost_lines(tmp_path, [*lines, {"step": 500, "train/loss": 1.0}]) == 1
-    assert offline.lost_lines(tmp_path, [{"step": 7, "train/loss": 2.0}]) == 1
+
+    def lost(*lines):
+        kept = (json.dumps({**line, "time_s": 1.0}) for line in lines)
+        (tmp_path / "metrics.jsonl").write_text("\n".join(kept))
+        return offline.lost_lines(tmp_path)
+
+    assert lost(*lines) == 0
+    assert lost(*lines, {"step": 500, "train/loss": 1.0}) == 1
+    assert lost({"step": 7, "train/loss": 2.0}) == 1
+    assert lost({**lines[7], "speed/samples_per_s": 3.0}) == 1
 
 
 def test_slope_of_memory_and_its_interval(load):
