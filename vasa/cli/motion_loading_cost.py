@@ -110,6 +110,8 @@ def _loading(
         num_previous=settings["num_previous"],
         min_frames=settings["window"],
         num_val_windows=0,
+        short_share=0.0,
+        shortest=1,
         seed=settings["seed"],
         num_steps=0,
         num_workers=0,

@@ -38,6 +38,9 @@ class MotionDataModule(ClipDataModule):
         num_previous: k.
         min_frames: frames of a clip in a window at least; shorter clips are left out.
         num_val_windows: validation windows at most.
+        short_share: share of windows that end earlier, of any length from `shortest` to w - 1: a
+            live stream's are shorter than w. Unspecified in the paper, where all have w frames.
+        shortest: frames of the shortest of them.
         clips: as `ClipDataModule`.
     """
 
@@ -51,6 +54,8 @@ class MotionDataModule(ClipDataModule):
         num_previous: int,
         min_frames: int,
         num_val_windows: int,
+        short_share: float,
+        shortest: int,
         **clips: Any,
     ) -> None:
         super().__init__(**clips)
@@ -59,6 +64,13 @@ class MotionDataModule(ClipDataModule):
         self.num_previous = num_previous
         self.min_frames = min_frames
         self.num_val_windows = num_val_windows
+        if not 0 <= short_share <= 1 or not 1 <= shortest < window:
+            raise InputError(
+                "expected data.short_share from 0 to 1 and data.shortest from 1 to window - 1 "
+                f"({window - 1}), got {short_share} and {shortest}"
+            )
+        self.short_share = short_share
+        self.shortest = shortest
         self.info = MotionSetInfo.read(self.root)
         self._store: MotionStore = MotionStore(
             self.root,
@@ -116,7 +128,9 @@ class MotionDataModule(ClipDataModule):
         samples = []
         for index in clips:
             clip = self._store[int(index)]
-            samples.append(self.window_of(clip, start=self._draw_start(rng, len(clip.motion))))
+            length = self._draw_length(rng)
+            start = self._draw_start(rng, len(clip.motion), length)
+            samples.append(self.window_of(clip, start=start, length=length))
         return _stack(samples)
 
     def validation_batch(self) -> Batch | None:
@@ -131,7 +145,7 @@ class MotionDataModule(ClipDataModule):
         samples = []
         for index in np.unique(chosen.round().astype(int)):
             clip = store[int(index)]
-            last = self._last_start(len(clip.motion))
+            last = self._last_start(len(clip.motion), self.window)
             samples += [self.window_of(clip, start=start) for start in sorted({0, last})]
         return _stack(samples)
 
@@ -157,9 +171,11 @@ class MotionDataModule(ClipDataModule):
         assert store is not None, "there is a validation window"
         return face_of(self.root, store[0].key)
 
-    def window_of(self, clip: MotionClip, *, start: int) -> dict[str, np.ndarray]:
-        """The window from frame `start` on, padded to w, with the k frames before it."""
-        stop = min(start + self.window, len(clip.motion))
+    def window_of(
+        self, clip: MotionClip, *, start: int, length: int | None = None
+    ) -> dict[str, np.ndarray]:
+        """The window of `length` frames (w) from `start` on, padded to w, with the k before it."""
+        stop = min(start + (length or self.window), len(clip.motion))
         labels = clip.labels
         trusted = labels.valid[start:stop]
         judged = trusted if trusted.any() else np.ones_like(trusted)
@@ -177,13 +193,18 @@ class MotionDataModule(ClipDataModule):
             "emotion": mean_emotion(labels.emotion[start:stop][judged]),
         }
 
-    def _draw_start(self, rng: np.random.Generator, num_frames: int) -> int:
-        return int(rng.integers(self._last_start(num_frames) + 1))
+    def _draw_length(self, rng: np.random.Generator) -> int:
+        if self.short_share and rng.random() < self.short_share:
+            return int(rng.integers(self.shortest, self.window))
+        return self.window
 
-    def _last_start(self, num_frames: int) -> int:
+    def _draw_start(self, rng: np.random.Generator, num_frames: int, length: int) -> int:
+        return int(rng.integers(self._last_start(num_frames, length) + 1))
+
+    def _last_start(self, num_frames: int, length: int) -> int:
         """The last place of a window: whole windows, or enough to have all previous frames."""
         room = num_frames - self.min_frames
-        return max(0, num_frames - self.window, min(self.num_previous, room))
+        return max(0, num_frames - length, min(self.num_previous, room))
 
 
 def _pad(values: np.ndarray, length: int) -> np.ndarray:

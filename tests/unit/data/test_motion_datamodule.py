@@ -24,6 +24,8 @@ def make_data(root, **changes):
         "num_previous": 4,
         "min_frames": 10,
         "num_val_windows": 8,
+        "short_share": 0.0,
+        "shortest": 5,
         "seed": 0,
         "num_steps": 10,
         "num_workers": 0,
@@ -76,8 +78,30 @@ def test_clips_shorter_than_a_window_are_padded_and_can_have_previous_frames(roo
     data = make_data(root, window=50)
     clip = read_motion_clip(root, list(read_index(root, split="train").itertuples())[2])
     assert data.window_of(clip, start=4)["frame_mask"].sum() == 16
-    starts = {data._draw_start(np.random.default_rng(i), 20) for i in range(60)}
+    starts = {data._draw_start(np.random.default_rng(i), 20, 50) for i in range(60)}
     assert starts == {0, 1, 2, 3, 4}
+
+
+def test_some_windows_are_as_short_as_a_live_streams(root):
+    data = make_data(root, short_share=0.5, batch_size=400)
+    batch = data.batch_at(0)
+    lengths = batch["frame_mask"].sum(dim=1)
+    short = lengths < 20  # no clip is shorter
+    assert lengths.min() == 5 and lengths.max() == 30
+    expected = 0.5 * 15 / 25  # of 5 to 29 frames
+    assert (
+        abs(float(short.double().mean()) - expected) < 4 * (expected * (1 - expected) / 400) ** 0.5
+    )
+    assert (batch["frame_mask"].long().diff(dim=1) <= 0).all(), "only ends are cut"
+    assert batch["pre_mask"][short].all(dim=1).double().mean() > 0.5
+    plain = make_data(root, batch_size=400).batch_at(0)
+    assert plain["frame_mask"].sum(dim=1).min() >= 10
+
+
+@pytest.mark.parametrize("changes", [{"short_share": 1.5}, {"shortest": 0}, {"shortest": 30}])
+def test_lengths_that_make_no_sense_are_refused(root, changes):
+    with pytest.raises(InputError, match="short_share from 0 to 1 and data.shortest from 1"):
+        make_data(root, **changes)
 
 
 def test_validation_windows_are_held_out_and_fixed(root):

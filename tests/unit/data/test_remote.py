@@ -83,7 +83,8 @@ def make_experts(root) -> ExpertDataModule:
 def make_motion(root) -> MotionDataModule:
     return MotionDataModule(
         root=root, split="train", val_split="val", batch_size=6, window=30, num_previous=4,
-        min_frames=10, num_val_windows=4, seed=0, num_steps=4, num_workers=0, cache_gb=0.0,
+        min_frames=10, num_val_windows=4, short_share=0.0, shortest=5, seed=0, num_steps=4,
+        num_workers=0, cache_gb=0.0,
     )  # fmt: skip
 
 
