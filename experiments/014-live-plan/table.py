@@ -3,11 +3,12 @@
 usage: python experiments/014-live-plan/table.py OUT EXPERIMENT
 
 OUT is the folder of run.sh; EXPERIMENT holds the README and receives results.jsonl, whose rows are
-named `<plan>/<metric>`.
+named `<training>/<plan>/<metric>`.
 """
 
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from vasa.data.schema import FPS
@@ -16,6 +17,8 @@ from vasa.evaluation.results import ResultRow, read_rows, write_rows
 
 PLANS = {"null_0": "the model's window", "10_5": "10 + 5", "5_5": "5 + 5", "2_3": "2 + 3"}
 """Folders of run.sh, and frames at a time + of look-ahead."""
+TRAININGS = {"whole": "whole", "short": "half of them shorter"}
+"""Folders of run.sh, and which windows stage 2 was trained on."""
 SCORES = {
     "generated/mouth_correlation": "mouth r",
     "generated/closure_rate": "closures",
@@ -41,18 +44,19 @@ def cell(row: ResultRow) -> str:
 def main(out: Path, experiment: Path) -> None:
     """Write results and table."""
     lines = [
-        f"| frames at a time + look-ahead | first frame after | {' | '.join(SCORES.values())} |",
-        "| --- " * (2 + len(SCORES)) + "|",
+        "| trained on windows | frames at a time + look-ahead | first frame after "
+        f"| {' | '.join(SCORES.values())} |",
+        "| --- " * (3 + len(SCORES)) + "|",
     ]
     kept: list[ResultRow] = []
-    for folder, plan in PLANS.items():
-        path = out / folder / "results.jsonl"
+    for (training, windows), (folder, plan) in product(TRAININGS.items(), PLANS.items()):
+        path = out / training / folder / "results.jsonl"
         if not path.is_file():
             sys.exit(f"expected results at {path}; run run.sh")
         rows = {row.metric: row for row in read_rows(path)}
         cells = [cell(rows[name]) for name in SCORES]
-        lines.append(f"| {plan} | {needed_s(folder):.2f} s | {' | '.join(cells)} |")
-        kept += [replace(rows[name], metric=f"{folder}/{name}") for name in SCORES]
+        lines.append(f"| {windows} | {plan} | {needed_s(folder):.2f} s | {' | '.join(cells)} |")
+        kept += [replace(rows[name], metric=f"{training}/{folder}/{name}") for name in SCORES]
     stamp = kept[0].stamp
     commit = str(stamp["commit"])[:12] + ("+changes" if stamp["is_dirty"] else "")
     about = f"{kept[0].n} held-out people, seed {stamp['seed']}, commit {commit}, "
