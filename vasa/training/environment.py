@@ -12,7 +12,10 @@ from typing import Any
 import torch
 
 CODE = ("*.py", "*.yaml", "*.yml", "*.toml", "*.sh", "*.sbatch", "Makefile")
-"""Files that are code also before git knows them; what it ignores is none."""
+"""Files that are code, also before git knows them; what it ignores is none.
+
+Records and tables are none: an experiment that rewrites its own leaves the next one's code alone.
+"""
 WAIT_S = 20
 
 
@@ -41,12 +44,12 @@ def _diff(clone: Path) -> str:
 
     new = git("ls-files", "--others", "--exclude-standard", "-z", "--", *CODE).split("\0")[:-1]
     if not new:
-        return git("diff", "HEAD")
+        return git("diff", "HEAD", "--", *CODE)
     index = clone / git("rev-parse", "--git-path", "index").strip()
     with tempfile.TemporaryDirectory() as folder:
         copy = shutil.copy(index, folder)
         git("add", "--intent-to-add", "--", *new, GIT_INDEX_FILE=str(copy))
-        return git("diff", "HEAD", GIT_INDEX_FILE=str(copy))
+        return git("diff", "HEAD", "--", *CODE, GIT_INDEX_FILE=str(copy))
 
 
 def device_facts(device: str) -> dict[str, Any]:

@@ -30,7 +30,8 @@ def clone(tmp_path) -> Path:
     root.mkdir()
     git(root, "init", "-q")
     (root / ".gitignore").write_text("runs/\n")
-    (root / "known.py").write_text("one = 1\n")
+    for name, text in {"known.py": "one = 1\n", "known.jsonl": "{}\n"}.items():
+        (root / name).write_text(text)
     git(root, "add", "-A")
     git(root, "commit", "-qm", "first")
     return root
@@ -49,6 +50,7 @@ def test_a_clean_clone_is_its_commit(clone):
         ("known.py", True),
         ("new.py", True),
         ("conf/with a space.yaml", True),
+        ("known.jsonl", False),
         ("picture.png", False),
         ("runs/ignored.py", False),
     ],
