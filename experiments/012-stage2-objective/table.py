@@ -42,7 +42,7 @@ def main(out: Path, experiment: Path) -> None:
     commit = str(stamp["commit"])[:12] + ("+changes" if stamp["is_dirty"] else "")
     text = f"Commit {commit}, {stamp['machine']}, {str(stamp['date'])[:10]}; {rows[0].n} clips.\n\n"
     told = page.with_suffix(".md").read_text().replace(str(out), "OUT")
-    told = told.split("\n", 1)[1].replace("\n## ", "\n### ")  # its title is the README's
+    told = told.split("\n", 2)[2].replace("\n### ", "\n#### ").replace("\n## ", "\n### ")
     put_between(experiment / "README.md", "table", text + told)
 
 
