@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 from importlib import metadata
 from pathlib import Path
@@ -78,12 +79,16 @@ def ffmpeg_version() -> str | None:
 
 
 def distributions() -> dict[str, str]:
-    """Every installed package and its version, by name."""
-    found = {
-        name.lower(): one.version
-        for one in metadata.distributions()
-        if (name := one.name) is not None
-    }
+    """Every installed package and its version, by name.
+
+    Of two, what Python imports: the one first on its path. What setuptools brings for itself is on
+    the path as soon as something is built, and is not installed.
+    """
+    folders = [folder for folder in sys.path if Path(folder).name != "_vendor"]
+    found: dict[str, str] = {}
+    for one in metadata.distributions(path=folders):
+        if (name := one.name) is not None:
+            found.setdefault(name.lower(), one.version)
     return dict(sorted(found.items()))
 
 

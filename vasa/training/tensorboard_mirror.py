@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,14 @@ class TensorboardMirror:
             raise InputError(
                 "logger=tensorboard needs the tensorboard package: pip install tensorboard"
             ) from error
-        self._open = lambda step: SummaryWriter(str(folder / "tensorboard"), purge_step=step)
+        self._folder = folder / "tensorboard"
+        self._open = lambda step: SummaryWriter(str(self._folder), purge_step=step)
         self._config = config
         self._writer: Any = None
 
     def begin(self, record: Path, *, step: int) -> None:
         """A file of its own for each start; values after the step, from before a kill, go."""
+        _wait_for_a_later_name(self._folder)
         self._writer = self._open(step + 1 if step else None)
         for name in ("environment", "config"):
             shown = self._config if name == "config" else self._config.get("environment", {})
@@ -106,6 +109,14 @@ class TensorboardMirror:
         """Flush."""
         if self._writer is not None:
             self._writer.close()
+
+
+def _wait_for_a_later_name(folder: Path) -> None:
+    """TensorBoard reads files in the order of their names, which tell seconds before processes."""
+    opened = [int(path.name.split(".")[3]) for path in folder.glob("events.out.tfevents.*")]
+    now = time.time()
+    if int(now) in opened:
+        time.sleep(int(now) + 1 - now)
 
 
 def _has_sound(path: Path) -> bool:

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,18 @@ def test_devices_and_packages_are_named(monkeypatch):
     facts = device_facts("cuda:0")
     assert (facts["gpu"], facts["gpu_count"]) == ("NVIDIA H200", 4)
     assert distributions()["torch"] == metadata.version("torch")
+
+
+def test_packages_are_those_that_python_imports(tmp_path, monkeypatch):
+    """setuptools puts its own packages on the path of a process that builds something."""
+    before = distributions()
+    for folder in ("_vendor", "later"):
+        for name in ("torch", f"only_{folder}"):
+            info = tmp_path / folder / f"{name}-0.1.dist-info"
+            info.mkdir(parents=True)
+            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1\n")
+        monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / folder)])
+    assert distributions() == dict(sorted({**before, "only_later": "0.1"}.items()))
 
 
 def start(folder: RunFolder, **changes: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """TensorBoard shows what the record holds, without a step twice after a kill."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,18 @@ def test_a_killed_run_has_every_step_once(tmp_path):
     assert [one.step for one in found.Images("samples/grey")] == [4, 8, 12]
     texts = found.Tags()["tensors"]
     assert {"environment/text_summary", "code/text_summary", "model/text_summary"} <= set(texts)
+
+
+def test_a_start_within_the_second_of_the_last_one_is_read_after_it(tmp_path):
+    folder = tmp_path / "tensorboard"
+    folder.mkdir()
+    earlier = folder / f"events.out.tfevents.{int(time.time())}.zzz.99999.0"
+    earlier.touch()
+    mirrors = open_mirrors(kind="tensorboard", project="x", folder=tmp_path, config={})
+    mirrors.begin(tmp_path / "metrics.jsonl", step=7)
+    mirrors.close()
+    first, second = sorted(folder.iterdir())
+    assert first == earlier and second != earlier
 
 
 def test_pictures_histograms_and_clips_with_their_sound(tmp_path):
