@@ -51,13 +51,19 @@ vasa synth output="$run/talking"
 
 ablate() {  # SETTING NAME SEED OVERRIDES...
     local to="$run/$1/$2-seed$3" as
+    # The whole face is looked at, and nothing of ours keeps the code small.
+    local free=(max_steps=600 module.transfer_share=0.5
+        module.weights.bottleneck=0 module.weights.pose_leak=0
+        module.augmentation.code_noise=0.1 module.augmentation.colour=0
+        'module.model.glimpses=[[0.0,0.15,0.9]]' module.model.glimpse_size=32)
     case $1 in
         ablation) as=(max_steps=1200 module.encoder_steps=800) ;;
-        # The whole face is looked at, and nothing of ours keeps the code small.
-        free) as=(max_steps=600 module.encoder_steps=200 module.transfer_share=0.5
-            module.weights.bottleneck=0 module.weights.pose_leak=0
-            module.augmentation.code_noise=0.1 module.augmentation.colour=0
-            'module.model.glimpses=[[0.0,0.15,0.9]]' module.model.glimpse_size=32) ;;
+        free) as=("${free[@]}" module.encoder_steps=200) ;;
+        # Nor is the code told what to hold, as in the paper; and appearance passes a volume of 8 x 8.
+        unlabelled) as=("${free[@]}" module.encoder_steps=100 module.weights.dynamics=0
+            'module.model.volume_size=[5,4,8,8]' module.model.volume_fold=1
+            'module.model.generator_channels=[64,48,32]' 'module.model.warp_size=[2,8,8]'
+            'module.model.head_shape=[4,8,8]' module.model.z_id_dim=4) ;;
     esac
     vasa train experiment=stage1/tiny seed="$3" "${as[@]}" module.weights.transfer=0 \
         sample_every=0 data.root="$run/talking" module.expert="$run/expert_loss" \
@@ -75,7 +81,11 @@ for seed in 0 1 2; do
         "ablation no_cross_identity $seed module.weights.cross_identity=0" \
         "ablation neither $seed module.weights.consistency=0 module.weights.cross_identity=0" \
         "free both $seed" \
-        "free no_cross_identity $seed module.weights.cross_identity=0"
+        "free no_cross_identity $seed module.weights.cross_identity=0" \
+        "unlabelled both $seed" \
+        "unlabelled no_consistency $seed module.weights.consistency=0" \
+        "unlabelled no_cross_identity $seed module.weights.cross_identity=0" \
+        "unlabelled neither $seed module.weights.consistency=0 module.weights.cross_identity=0"
 done | xargs -P "$jobs" -I{} bash -c 'ablate {}'
 
 step "table"

@@ -42,7 +42,11 @@ BESIDE = (
     "probe/z_dyn/gaze_r2",
     "disentanglement/encoder/emotion_z_dyn",
 )
-SETTINGS = {"ablation": "priced code", "free": "free code"}
+SETTINGS = {
+    "ablation": "priced code",
+    "free": "free code",
+    "unlabelled": "code without labels",
+}
 """Folders of RUN with ablations; the README's marks are named as they are."""
 VARIANTS = {
     "both": "both losses",
