@@ -30,5 +30,4 @@ for seed in ${SEEDS:-0 1 2}; do
     done
 done | xargs -P "${JOBS:-2}" -L 1 bash -c 'member "$@"' member
 
-python "$here/../sweep_table.py" "$out" "$here" generated/mouth_correlation generated/closure_rate \
-    generated/pose_variation_ratio generated/blink_rate_deviation generated/sync_ratio
+python "$here/table.py" "$out" "$here"

@@ -42,7 +42,7 @@ class VolumeLift(nn.Module):
 
     Args:
         in_channels: channels of the features.
-        channels: channels of the volume, 5 or more: colours, a one, features.
+        channels: channels of the volume, 4 or more.
         depth: its planes, without the still layer.
         head_radii: radii of the shell, in head units.
         head_thickness: of the shell, in radii.

@@ -1,8 +1,6 @@
-"""Rows and README table of an experiment that is a sweep of ablation rows over seeds.
+"""Rows and README table of experiment 012: the sweep's report over seeds.
 
-usage: python experiments/sweep_table.py OUT EXPERIMENT METRIC ...
-
-OUT holds the members, ROW-seedN, each scored into evaluation/results.jsonl; METRICs are columns.
+usage: python experiments/012-stage2-objective/table.py OUT EXPERIMENT
 """
 
 import subprocess
@@ -13,11 +11,19 @@ from pathlib import Path
 from vasa.evaluation.report.marks import put_between
 from vasa.evaluation.results import ResultRow, read_rows, write_rows
 
+SCORES = (
+    "generated/mouth_correlation",
+    "generated/closure_rate",
+    "generated/pose_variation_ratio",
+    "generated/blink_rate_deviation",
+    "generated/sync_ratio",
+)
 
-def main(out: Path, experiment: Path, metrics: list[str]) -> None:
+
+def main(out: Path, experiment: Path) -> None:
     """Write results and tables."""
     page = out / "sweep.html"
-    chosen = ",".join(metrics)
+    chosen = ",".join(SCORES)
     subprocess.run(
         ["vasa", "report", f"sweep={out}", f"metric=[{chosen}]", f"output={page}"], check=True
     )
@@ -27,7 +33,7 @@ def main(out: Path, experiment: Path, metrics: list[str]) -> None:
         rows += [
             replace(row, metric=f"{member}/{row.metric}", stamp={**row.stamp, "member": member})
             for row in read_rows(path)
-            if row.metric in metrics
+            if row.metric in SCORES
         ]
     if not rows:
         sys.exit(f"expected results below {out}; run run.sh")
@@ -41,6 +47,6 @@ def main(out: Path, experiment: Path, metrics: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 4:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
+    if len(sys.argv) != 3:
+        sys.exit("usage: table.py OUT EXPERIMENT")
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
