@@ -83,9 +83,7 @@ for seed in 0 1 2; do
         "free both $seed" \
         "free no_cross_identity $seed module.weights.cross_identity=0" \
         "unlabelled both $seed" \
-        "unlabelled no_consistency $seed module.weights.consistency=0" \
-        "unlabelled no_cross_identity $seed module.weights.cross_identity=0" \
-        "unlabelled neither $seed module.weights.consistency=0 module.weights.cross_identity=0"
+        "unlabelled no_cross_identity $seed module.weights.cross_identity=0"
 done | xargs -P "$jobs" -I{} bash -c 'ablate {}'
 
 step "table"
