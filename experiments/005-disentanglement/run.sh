@@ -61,6 +61,7 @@ ablate() {  # SETTING NAME SEED OVERRIDES...
         free) as=("${free[@]}" module.encoder_steps=200) ;;
         # Nor is the code told what to hold, as in the paper; and appearance passes a volume of 8 x 8.
         unlabelled) as=("${free[@]}" module.encoder_steps=100 module.weights.dynamics=0
+            module.weights.cross_identity=8
             'module.model.volume_size=[5,4,8,8]' module.model.volume_fold=1
             'module.model.generator_channels=[64,48,32]' 'module.model.warp_size=[2,8,8]'
             'module.model.head_shape=[4,8,8]' module.model.z_id_dim=4) ;;
