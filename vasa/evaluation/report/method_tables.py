@@ -49,8 +49,8 @@ IN_PAPER = {"real": "real video", "ours": "VASA-1"}
 FIRST, LAST = ("real", "ours"), ("retrieval", "ridge", "random_motion", "still", "shuffled")
 MINUS_OURS = "_minus_ours"
 PAIRED = (
-    "95% bootstrap interval and p of a two-sided sign-flip permutation test, both over clips, or over "
-    "people where they have several; not corrected for the number of comparisons."
+    "95% bootstrap interval and p of a two-sided sign-flip permutation test, both over clips, or "
+    "over people where they have several; not corrected for the number of comparisons."
 )
 
 
