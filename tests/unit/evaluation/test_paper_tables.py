@@ -4,6 +4,7 @@ import math
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -194,6 +195,18 @@ def test_figures_have_our_curve_and_the_papers() -> None:
     assert figure is not None
     assert list(figure.axes[0].containers[0][0].get_ydata()) == pytest.approx([0.5, 0.3, -0.3])
     assert capp_figure(methods()) is None and guidance_figure(methods()) is None
+
+
+def test_a_score_that_the_paper_lacks_has_no_axis_of_the_papers() -> None:
+    rows = [replace(one, metric="generated/frechet_motion") for one in settings()[::2]]
+    figure = guidance_figure([*settings(), *rows])
+    assert figure is not None
+    titles = [axis.get_title(loc="left") for axis in figure.axes]
+    assert any(title.startswith("FD-motion") for title in titles)
+    assert sorted(axis.get_ylabel() for axis in figure.axes if axis.get_ylabel()) == [
+        "CAPP paper",
+        "S_C paper",
+    ]
 
 
 def test_markdown_marks_the_papers_numbers() -> None:

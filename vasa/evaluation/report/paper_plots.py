@@ -99,6 +99,8 @@ def _paper(
     axis, paper: PaperTable, column: str, over: Mapping[str, float], *, label: str = ""
 ) -> None:
     points = {x: paper.value(name, column) for name, x in over.items()}
+    if all(value is None for value in points.values()):
+        return
     beside = axis.twinx()
     beside.plot(
         list(points), list(points.values()), color=GREY, linestyle="--", linewidth=1.0,
